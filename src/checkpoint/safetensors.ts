@@ -1,0 +1,251 @@
+/**
+ * The safetensors format, read and written. A file is an 8-byte little-endian header length, a JSON header, then the bytes
+ * of all tensors with no gap and no overlap. Everything a header claims is checked against the file before any tensor is
+ * read, so a hostile file costs its own header and no more. It does not know what the tensors mean (SPEC section 3).
+ */
+import { closeSync, openSync, readSync } from 'node:fs'
+import { InputError } from '../errors.js'
+import { writeAll, writeFileAtomically } from './atomic.js'
+import { narrowBF16, narrowF16, widenBF16, widenF16 } from './half.js'
+import { describe, isRecord, parseJsonObject, statFile } from './json.js'
+
+const BYTES = {
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E5M2: 1,
+  F8_E4M3: 1,
+  U16: 2,
+  I16: 2,
+  F16: 2,
+  BF16: 2,
+  U32: 4,
+  I32: 4,
+  F32: 4,
+  U64: 8,
+  I64: 8,
+  F64: 8,
+} as const
+
+export type Dtype = keyof typeof BYTES
+
+/** Where one tensor lies: `offset` counts from the start of the file. */
+export interface TensorEntry {
+  readonly name: string
+  readonly dtype: Dtype
+  readonly shape: readonly number[]
+  readonly file: string
+  readonly offset: number
+  readonly byteLength: number
+}
+
+export interface SafetensorsFile {
+  readonly path: string
+  /** In the order of their bytes. */
+  readonly tensors: Map<string, TensorEntry>
+  readonly metadata: ReadonlyMap<string, string>
+}
+
+/** A float32 array is stored in the float dtype asked for; any other view is stored byte for byte. */
+export type TensorData = Float32Array | Uint8Array | ArrayBufferView
+
+export interface TensorToWrite {
+  readonly name: string
+  readonly dtype: Dtype
+  readonly shape: readonly number[]
+  /** A function is called when its turn comes, so that a large model need not be in memory at once. */
+  readonly data: TensorData | (() => TensorData)
+}
+
+const MAX_HEADER = 100_000_000
+const READ_BYTES = 1 << 24
+/** The engine maps tensors straight from the file; 64 bytes is the widest vector load. */
+const ALIGNMENT = 64
+
+/**
+ * Opens and checks a file; no tensor is read. Throws InputError naming file, tensor, expected and got: header longer than
+ * the file or 100 MB, repeated keys, unknown dtype, size != shape x dtype, overlaps, holes, metadata that is not text.
+ */
+export function openSafetensors(file: string): SafetensorsFile {
+  const size = statFile(file)
+  const headerLength = readHeaderLength(file, size)
+  const header = parseJsonObject(readBytes(file, 8, headerLength), `${file}: header`)
+  const dataStart = 8 + headerLength
+  const metadata = new Map<string, string>()
+  const entries: TensorEntry[] = []
+  for (const [name, value] of Object.entries(header)) {
+    if (name === '__metadata__') readMetadata(file, value, metadata)
+    else entries.push(readEntry(file, name, value, dataStart, size - dataStart))
+  }
+  entries.sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength)
+  checkContiguous(file, entries, dataStart, size)
+  return { path: file, tensors: new Map(entries.map((entry) => [entry.name, entry])), metadata }
+}
+
+function readHeaderLength(file: string, size: number): number {
+  if (size < 8) throw new InputError(`${file}: not a safetensors file: ${size} bytes, expected at least 8`)
+  const bytes = readBytes(file, 0, 8)
+  const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true)
+  const limit = Math.min(MAX_HEADER, size - 8)
+  if (length > BigInt(limit)) {
+    throw new InputError(`${file}: header length ${length}, expected at most ${limit}; not a safetensors file, or cut short`)
+  }
+  return Number(length)
+}
+
+function readMetadata(file: string, value: unknown, into: Map<string, string>): void {
+  if (!isRecord(value)) throw new InputError(`${file}: __metadata__: expected an object of strings, got ${describe(value)}`)
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string') throw new InputError(`${file}: __metadata__.${key}: expected a string, got ${describe(text)}`)
+    into.set(key, text)
+  }
+}
+
+function readEntry(file: string, name: string, value: unknown, dataStart: number, dataLength: number): TensorEntry {
+  const where = `${file}: tensor ${describe(name)}`
+  if (!isRecord(value)) throw new InputError(`${where}: expected {dtype, shape, data_offsets}, got ${describe(value)}`)
+  const { dtype, shape, data_offsets: offsets } = value
+  if (!isDtype(dtype))
+    throw new InputError(`${where}: dtype ${describe(dtype)}, expected one of ${Object.keys(BYTES).join(', ')}`)
+  if (!isCounts(shape)) throw new InputError(`${where}: shape ${describe(shape)}, expected a list of whole numbers >= 0`)
+  if (!isCounts(offsets) || offsets.length !== 2) {
+    throw new InputError(`${where}: data_offsets ${describe(offsets)}, expected two whole numbers [begin, end]`)
+  }
+  const [begin = 0, end = 0] = offsets
+  if (begin > end || end > dataLength) {
+    throw new InputError(
+      `${where}: data_offsets [${begin}, ${end}], expected begin <= end <= ${dataLength} (the data in the file)`,
+    )
+  }
+  const expected = sizeOf(where, dtype, shape)
+  if (end - begin !== expected) {
+    throw new InputError(`${where}: ${end - begin} bytes, expected ${expected} for ${dtype} [${shape.join(', ')}]`)
+  }
+  return { name, dtype, shape, file, offset: dataStart + begin, byteLength: expected }
+}
+
+function isDtype(value: unknown): value is Dtype {
+  return typeof value === 'string' && Object.hasOwn(BYTES, value)
+}
+
+function isCounts(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0)
+}
+
+/** Bytes of a tensor. Throws InputError once the product leaves the integers a number can hold. */
+function sizeOf(where: string, dtype: Dtype, shape: readonly number[]): number {
+  let product: number = BYTES[dtype]
+  for (const n of shape) {
+    product *= n
+    if (product > Number.MAX_SAFE_INTEGER) {
+      throw new InputError(`${where}: shape [${shape.join(', ')}] of ${dtype} is larger than 2^53 bytes`)
+    }
+  }
+  return product
+}
+
+function checkContiguous(file: string, entries: readonly TensorEntry[], dataStart: number, size: number): void {
+  let at = dataStart
+  let before = 'the header'
+  for (const entry of entries) {
+    if (entry.offset !== at) {
+      const what =
+        entry.offset < at ? `overlaps ${before} by ${at - entry.offset}` : `leaves a hole after ${before} of ${entry.offset - at}`
+      throw new InputError(`${file}: tensor ${describe(entry.name)} ${what} bytes; expected tensors end to end`)
+    }
+    at += entry.byteLength
+    before = describe(entry.name)
+  }
+  if (at !== size) throw new InputError(`${file}: ${size - at} bytes after the last tensor; expected the file to end with it`)
+}
+
+/** The tensor's values as float32, in row-major order. F32, F16 and BF16 only, exactly; InputError for every other dtype. */
+export function readTensor(entry: TensorEntry): Float32Array {
+  const { dtype, byteLength } = entry
+  if (dtype === 'F32') {
+    const out = new Float32Array(byteLength / 4)
+    readInto(entry.file, entry.offset, new Uint8Array(out.buffer))
+    return out
+  }
+  if (dtype !== 'F16' && dtype !== 'BF16') {
+    throw new InputError(`${entry.file}: tensor ${describe(entry.name)}: dtype ${dtype}, expected F32, F16 or BF16`)
+  }
+  const widen = dtype === 'F16' ? widenF16 : widenBF16
+  const out = new Float32Array(byteLength / 2)
+  const part = new Uint16Array(Math.min(out.length, READ_BYTES / 2))
+  for (let at = 0; at < out.length; at += part.length) {
+    const halves = part.subarray(0, Math.min(part.length, out.length - at))
+    readInto(entry.file, entry.offset + at * 2, new Uint8Array(halves.buffer, 0, halves.byteLength))
+    widen(halves, out, at)
+  }
+  return out
+}
+
+/** The tensor's bytes as they are stored (little-endian); the buffer starts at its byte 0, so any typed view fits. */
+export function readRaw(entry: TensorEntry): Uint8Array {
+  return readBytes(entry.file, entry.offset, entry.byteLength)
+}
+
+function readBytes(file: string, offset: number, length: number): Uint8Array {
+  const out = new Uint8Array(length)
+  readInto(file, offset, out)
+  return out
+}
+
+function readInto(file: string, offset: number, to: Uint8Array): void {
+  const fd = openSync(file, 'r')
+  try {
+    for (let at = 0; at < to.byteLength; ) {
+      const got = readSync(fd, to, at, Math.min(1 << 30, to.byteLength - at), offset + at)
+      if (got === 0)
+        throw new InputError(`${file}: ended at byte ${offset + at}, expected ${offset + to.byteLength}; it changed while read`)
+      at += got
+    }
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/**
+ * Writes a file in one step (temporary name, fsync, rename). Wider dtypes come first so that every tensor stays aligned to
+ * its element; the data starts at a multiple of 64. Throws InputError for a name given twice or data that does not fit.
+ */
+export function writeSafetensors(
+  file: string,
+  tensors: Iterable<TensorToWrite>,
+  metadata: Readonly<Record<string, string>> = {},
+): void {
+  const ordered = [...tensors].sort((a, b) => BYTES[b.dtype] - BYTES[a.dtype])
+  const header = new Map<string, unknown>()
+  if (Object.keys(metadata).length > 0) header.set('__metadata__', metadata)
+  let end = 0
+  for (const { name, dtype, shape } of ordered) {
+    if (name === '__metadata__' || header.has(name)) throw new InputError(`${file}: tensor ${describe(name)}: the name is taken`)
+    const begin = end
+    end += sizeOf(`${file}: tensor ${describe(name)}`, dtype, shape)
+    header.set(name, { dtype, shape, data_offsets: [begin, end] })
+  }
+  // fromEntries, unlike assignment, makes "__proto__" an ordinary key.
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)))
+  const start = Math.ceil((8 + json.byteLength) / ALIGNMENT) * ALIGNMENT
+  const head = new Uint8Array(start).fill(0x20)
+  new DataView(head.buffer).setBigUint64(0, BigInt(start - 8), true)
+  head.set(json, 8)
+  writeFileAtomically(file, (fd) => {
+    writeAll(fd, head)
+    for (const tensor of ordered) writeAll(fd, encode(file, tensor))
+  })
+}
+
+function encode(file: string, { name, dtype, shape, data }: TensorToWrite): Uint8Array {
+  let view: ArrayBufferView = typeof data === 'function' ? data() : data
+  if (view instanceof Float32Array && dtype === 'F16') view = narrowF16(view)
+  else if (view instanceof Float32Array && dtype === 'BF16') view = narrowBF16(view)
+  const expected = sizeOf(file, dtype, shape)
+  if (view.byteLength !== expected || (view instanceof Float32Array && dtype !== 'F32')) {
+    throw new InputError(
+      `${file}: tensor ${describe(name)}: ${view.constructor.name} of ${view.byteLength} bytes, expected ${expected} for ${dtype} [${shape.join(', ')}]`,
+    )
+  }
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
+}

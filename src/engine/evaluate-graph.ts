@@ -1,0 +1,52 @@
+/** Builds and runs a small graph once on plain arrays: for tests, checks and one-off computations, not for hot paths. */
+import type { Dim } from './dims.js'
+import type { Graph, Tensor } from './graph.js'
+import type { ArrayOf, Dtype } from './onnx.js'
+import { Session, type SessionOptions } from './session.js'
+import { Value } from './value.js'
+
+/** A plain array with its shape. */
+export interface Plain<D extends Dtype = Dtype> {
+  readonly dtype: D
+  readonly shape: readonly number[]
+  readonly data: ArrayOf[D]
+}
+
+/**
+ * Runs `g` with the given inputs and returns its named outputs. `sizes` gives the dynamic dimensions of the outputs;
+ * inputs that the graph does not have are ignored.
+ */
+export async function evaluateGraph(
+  g: Graph,
+  inputs: Readonly<Record<string, Plain>>,
+  outputs: Readonly<Record<string, Tensor>>,
+  sizes: Readonly<Record<string, number>> = {},
+  options: SessionOptions = {},
+): Promise<Record<string, Plain>> {
+  for (const [name, tensor] of Object.entries(outputs)) g.output(name, tensor)
+  const values: Value[] = []
+  const keep = (v: Value) => {
+    values.push(v)
+    return v
+  }
+  const make = (p: Plain) => keep(Value.of(p.dtype, p.shape, p.data))
+  const weights = new Map(g.openWeights.map((w) => [w.name, make(inputs[w.name] as Plain)]))
+  const session = new Session(g.encode(), weights, { threads: 1, ...options })
+  try {
+    const bound = Object.fromEntries(g.inputNames.map((name) => [name, make(inputs[name] as Plain)]))
+    const made = Object.fromEntries(
+      Object.entries(outputs).map(([name, t]) => [name, keep(Value.zeros(t.dtype, t.shape.map((d) => size(d, sizes))))]),
+    )
+    await session.run({ inputs: bound, outputs: made })
+    return Object.fromEntries(Object.entries(made).map(([name, v]) => [name, { dtype: v.dtype, shape: v.shape, data: v.data }]))
+  } finally {
+    session.dispose()
+    for (const value of values) value.dispose()
+  }
+}
+
+/** The number behind a dimension, given the sizes of the dynamic ones. */
+export function size(dim: Dim, sizes: Readonly<Record<string, number>>): number {
+  if (typeof dim === 'number') return dim
+  return dim.split('*').reduce((n, part) => n * (sizes[part] ?? Number(part)), 1)
+}

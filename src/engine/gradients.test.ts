@@ -1,0 +1,168 @@
+/** Numeric gradient check over the whole operation table, and the engine's bookkeeping. */
+import { afterAll, describe, expect, it } from 'vitest'
+import { gradients } from './autodiff.js'
+import { elements } from './dims.js'
+import { evaluateGraph, type Plain } from './evaluate-graph.js'
+import { Graph, type Tensor } from './graph.js'
+import { liveHandles } from './handles.js'
+import { add, gelu, mean, mul, quickGelu, scale, silu } from './ops/arithmetic.js'
+import { rotary } from './ops/attention.js'
+import { linearCrossEntropy } from './ops/loss.js'
+import { layerNorm, linear, matmul, rmsNorm, softmax } from './ops/products.js'
+import { addRows, embedding, gatherRows, setRows } from './ops/rows.js'
+import { concat, convolutionIndex, gatherPixels, reshape, split, transpose } from './ops/shape.js'
+
+function noise(seed: number): () => number {
+  let s = seed * 2654435761 + 1
+  return () => {
+    s = (Math.imul(s, 1664525) + 1013904223) >>> 0
+    return s / 2 ** 31 - 1
+  }
+}
+
+const index = (...pairs: number[]): Plain<'i64'> => ({
+  dtype: 'i64',
+  shape: [pairs.length / 2, 2],
+  data: BigInt64Array.from(pairs, BigInt),
+})
+const ids = (...values: number[]): Plain<'i64'> => ({ dtype: 'i64', shape: [values.length], data: BigInt64Array.from(values, BigInt) })
+const table = (f: (x: number) => number): Plain<'f32'> => ({
+  dtype: 'f32',
+  shape: [8, 2],
+  data: Float32Array.from({ length: 16 }, (_, i) => f((i >> 1) * (i % 2 ? 0.1 : 1))),
+})
+
+interface Case {
+  readonly parameters: Record<string, readonly number[]>
+  readonly fixed?: Record<string, Plain>
+  readonly build: (g: Graph, t: Record<string, Tensor>) => Tensor
+}
+
+const cases: Record<string, Case> = {
+  'add with broadcasting': { parameters: { a: [2, 3, 4], b: [4] }, build: (g, { a, b }) => add(g, a!, b!) },
+  'add of a column': { parameters: { a: [2, 3, 4], b: [3, 1] }, build: (g, { a, b }) => add(g, a!, b!) },
+  'mul with broadcasting': { parameters: { a: [2, 3], b: [1, 3] }, build: (g, { a, b }) => mul(g, a!, b!) },
+  'a tensor used twice': { parameters: { a: [3, 3] }, build: (g, { a }) => mul(g, a!, scale(g, a!, 0.5)) },
+  silu: { parameters: { a: [3, 4] }, build: (g, { a }) => silu(g, a!) },
+  quickGelu: { parameters: { a: [3, 4] }, build: (g, { a }) => quickGelu(g, a!) },
+  gelu: { parameters: { a: [3, 4] }, build: (g, { a }) => gelu(g, a!) },
+  mean: { parameters: { a: [2, 3, 4] }, build: (g, { a }) => mean(g, a!, 1) },
+  linear: { parameters: { x: [2, 3, 4], w: [5, 4] }, build: (g, { x, w }) => linear(g, x!, w!) },
+  matmul: { parameters: { a: [2, 3, 4], b: [2, 4, 5] }, build: (g, { a, b }) => matmul(g, a!, b!, { alpha: 0.5 }) },
+  'matmul, left transposed': { parameters: { a: [2, 4, 3], b: [2, 4, 5] }, build: (g, { a, b }) => matmul(g, a!, b!, { transA: true }) },
+  'matmul, right transposed': { parameters: { a: [2, 3, 4], b: [2, 5, 4] }, build: (g, { a, b }) => matmul(g, a!, b!, { transB: true }) },
+  'matmul, both transposed': {
+    parameters: { a: [2, 4, 3], b: [2, 5, 4] },
+    build: (g, { a, b }) => matmul(g, a!, b!, { transA: true, transB: true }),
+  },
+  softmax: { parameters: { a: [3, 5] }, build: (g, { a }) => softmax(g, a!) },
+  rmsNorm: { parameters: { x: [3, 6], w: [6] }, build: (g, { x, w }) => rmsNorm(g, x!, w!, 1e-5) },
+  layerNorm: { parameters: { x: [3, 6], w: [6], b: [6] }, build: (g, { x, w, b }) => layerNorm(g, x!, w!, b!, 1e-5) },
+  reshape: { parameters: { a: [2, 6] }, build: (g, { a }) => reshape(g, a!, [3, 4]) },
+  transpose: { parameters: { a: [2, 3, 4] }, build: (g, { a }) => transpose(g, a!, [2, 0, 1]) },
+  split: { parameters: { a: [2, 5] }, build: (g, { a }) => split(g, a!, 1, [2, 3])[1]! },
+  concat: { parameters: { a: [2, 2], b: [2, 3] }, build: (g, { a, b }) => concat(g, [a!, b!], 1) },
+  'gatherPixels (3 x 3, stride 1)': { parameters: { x: [2, 16, 3] }, build: (g, { x }) => gatherPixels(g, x!, convolutionIndex(4, 3, 1)) },
+  'gatherPixels (3 x 3, stride 2)': { parameters: { x: [2, 16, 3] }, build: (g, { x }) => gatherPixels(g, x!, convolutionIndex(4, 3, 2)) },
+  'gatherRows with a repeated row': {
+    parameters: { x: [2, 3, 4] },
+    fixed: { i: index(0, 1, 1, 2, 0, 1) },
+    build: (g, { x, i }) => gatherRows(g, x!, i!),
+  },
+  'gatherRows beside another use': {
+    parameters: { x: [2, 3, 4] },
+    fixed: { i: index(0, 1, 1, 2) },
+    build: (g, { x, i }) => addRows(g, silu(g, x!), i!, gatherRows(g, x!, i!)),
+  },
+  addRows: { parameters: { x: [2, 3, 4], r: [2, 4] }, fixed: { i: index(0, 1, 1, 2) }, build: (g, { x, i, r }) => addRows(g, x!, i!, r!) },
+  setRows: { parameters: { x: [2, 3, 4], r: [2, 4] }, fixed: { i: index(0, 1, 1, 2) }, build: (g, { x, i, r }) => setRows(g, x!, i!, r!) },
+  embedding: { parameters: { t: [5, 3] }, fixed: { i: ids(1, 4, 1) }, build: (g, { t, i }) => embedding(g, t!, i!, 2) },
+  rotary: {
+    parameters: { x: [1, 2, 3, 4] },
+    fixed: { p: ids(2), cos: table(Math.cos), sin: table(Math.sin) },
+    build: (g, { x, p, cos, sin }) => rotary(g, x!, p!, cos!, sin!),
+  },
+  linearCrossEntropy: {
+    parameters: { x: [3, 4], w: [6, 4] },
+    fixed: { i: ids(2, 5, 2) },
+    build: (g, { x, w, i }) => linearCrossEntropy(g, x!, w!, i!),
+  },
+}
+
+function loss(g: Graph, c: Case): { loss: Tensor; parameters: Tensor[] } {
+  const tensors: Record<string, Tensor> = {}
+  for (const [name, shape] of Object.entries(c.parameters)) tensors[name] = g.trainable(name, shape)
+  for (const [name, p] of Object.entries(c.fixed ?? {})) tensors[name] = g.input(name, p.dtype, p.shape)
+  const y = c.build(g, tensors)
+  const parameters = Object.keys(c.parameters).map((n) => tensors[n]!)
+  if (y.shape.length === 0) return { loss: y, parameters }
+  const n = elements(y.shape)
+  const random = noise(7)
+  const weights = g.constant('f32', [1, n], Float32Array.from({ length: n }, random))
+  return { loss: reshape(g, linear(g, reshape(g, y, [1, n]), weights), []), parameters }
+}
+
+describe('gradients agree with central differences', () => {
+  it.each(Object.entries(cases))('%s', async (_, c) => {
+    const random = noise(3)
+    const inputs: Record<string, Plain> = { ...c.fixed }
+    for (const [name, shape] of Object.entries(c.parameters)) {
+      inputs[name] = { dtype: 'f32', shape, data: Float32Array.from({ length: elements(shape) }, random) }
+    }
+    const backward = new Graph('backward')
+    const { loss: l, parameters } = loss(backward, c)
+    const grads = Object.fromEntries(gradients(backward, l, parameters))
+    const names = Object.fromEntries(Object.entries(grads).map(([k, t]) => [`d_${k}`, t]))
+    const analytic = await evaluateGraph(backward, inputs, { loss: l, ...names })
+
+    const forward = new Graph('forward')
+    const f = loss(forward, c).loss
+    for (const name of Object.keys(c.parameters)) {
+      const data = (inputs[name] as Plain<'f32'>).data
+      const got = (analytic[`d_${name}`] as Plain<'f32'>).data
+      for (let i = 0; i < data.length; i++) {
+        const at = async (delta: number) => {
+          const g = new Graph('forward')
+          const moved = Float32Array.from(data)
+          moved[i]! += delta
+          const shifted = { ...inputs, [name]: { ...inputs[name]!, data: moved } as Plain }
+          const r = await evaluateGraph(g, shifted, { loss: loss(g, c).loss }, {}, { optimisation: 'none' })
+          return (r.loss as Plain<'f32'>).data[0]!
+        }
+        const numeric = ((await at(0.01)) - (await at(-0.01))) / 0.02
+        expect(Math.abs(numeric - got[i]!), `${name}[${i}]: ${numeric} against ${got[i]}`).toBeLessThan(2e-3 + 5e-3 * Math.abs(numeric))
+      }
+    }
+    expect(f.shape).toEqual([])
+  })
+})
+
+describe('the padding row of an embedding', () => {
+  it('gets no gradient', async () => {
+    const g = new Graph('padding')
+    const t = g.trainable('t', [4, 2])
+    const l = reshape(g, mean(g, mean(g, embedding(g, t, g.input('i', 'i64', [2]), 2), 0), 0), [])
+    const d = gradients(g, l, [t]).get('t')!
+    const inputs = { t: { dtype: 'f32', shape: [4, 2], data: new Float32Array(8) }, i: ids(2, 3) } as const
+    const r = await evaluateGraph(g, inputs, { d })
+    expect(Array.from((r.d as Plain<'f32'>).data)).toEqual([0, 0, 0, 0, 0, 0, 0.25, 0.25])
+  })
+})
+
+describe('mistakes name the operation and the shapes', () => {
+  it('linear with a weight that does not fit', () => {
+    const g = new Graph('wrong')
+    expect(() => linear(g, g.input('x', 'f32', ['rows', 4]), g.trainable('w', [5, 3]))).toThrow(
+      'linear of [rows, 4] [5, 3]: expected a weight of [out, 4], got [5, 3]',
+    )
+  })
+  it('an ONNX Runtime error is one line', async () => {
+    const g = new Graph('wrong')
+    const x = g.input('x', 'f32', [2])
+    await expect(evaluateGraph(g, { x: { dtype: 'f32', shape: [3], data: new Float32Array(3) } }, { y: silu(g, x) })).rejects.toThrow(
+      /^engine: RunWithBinding failed: [^\n]*$/,
+    )
+  })
+})
+
+afterAll(() => expect(liveHandles(), 'native handles alive after every dispose').toEqual({ total: 0, byKind: {} }))

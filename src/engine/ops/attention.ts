@@ -1,0 +1,75 @@
+/** What attention needs besides products: rotary positions, and the fused attention over a KV cache for inference. */
+import type { Dim } from '../dims.js'
+import { ShapeError } from '../errors.js'
+import { expectRank, type Graph, type Operation, staticDim, type Tensor } from '../graph.js'
+
+const rotaryOp: Operation<{ backwards: boolean }> = {
+  name: 'rotary',
+  infer([x, positions, cos]) {
+    const shape = expectRank('rotary', x as Tensor, 'f32', 4)
+    const half = staticDim('rotary', shape, 3) / 2
+    if ((cos as Tensor).shape[1] !== half || (positions as Tensor).dtype !== 'i64') {
+      throw new ShapeError('rotary', [shape, (cos as Tensor).shape], `tables of [positions, ${half}]`, 'another')
+    }
+    return [{ shape, dtype: 'f32' }]
+  },
+  emit(g, [x, positions, cos, sin], outputs, { backwards }) {
+    const s = sin as Tensor
+    const table = backwards ? g.node('Neg', [s], [{ shape: s.shape, dtype: 'f32' }])[0] : s
+    g.nodeInto('RotaryEmbedding', [x, positions, cos, table], outputs, { interleaved: 0 }, 'com.microsoft')
+  },
+  gradient: (g, { inputs: [, positions, cos, sin], grads: [dy], attributes: { backwards } }) => [
+    g.apply(rotaryOp, [dy, positions, cos, sin] as Tensor[], { backwards: !backwards })[0],
+    undefined,
+    undefined,
+    undefined,
+  ],
+}
+
+/**
+ * Rotary position embedding, half-split convention (SPEC 4): x [batch, heads, tokens, d], positions i64 [1] (the first
+ * position; the others follow), tables [positions, d/2]. A rotation's gradient is the rotation backwards.
+ */
+export function rotary(g: Graph, x: Tensor, positions: Tensor, cos: Tensor, sin: Tensor): Tensor {
+  return g.apply(rotaryOp, [x, positions, cos, sin], { backwards: false })[0] as Tensor
+}
+
+/** The cache and the bookkeeping of fused attention. */
+export interface CachedAttention {
+  /** [batch, kvHeads, capacity, d], rotated keys. */
+  readonly pastKey: Tensor
+  readonly pastValue: Tensor
+  /** i32 [batch]: total length of each row after this step, minus 1. */
+  readonly lastIndex: Tensor
+  /** i32 [1]: the largest total length after this step. */
+  readonly totalLength: Tensor
+  readonly cos: Tensor
+  readonly sin: Tensor
+  readonly heads: number
+  readonly kvHeads: number
+}
+
+/**
+ * Causal grouped-query attention with rotary positions over a KV cache (inference only): qkv [batch, tokens,
+ * (heads + 2 kvHeads) d] packed as queries | keys | values. Returns the output [batch, tokens, heads d] and the caches,
+ * which are meant to be bound to the memory of the past ones (in place).
+ */
+export function cachedAttention(g: Graph, qkv: Tensor, a: CachedAttention): { output: Tensor; key: Tensor; value: Tensor } {
+  const [batch, tokens] = expectRank('cachedAttention', qkv, 'f32', 3)
+  const d = staticDim('cachedAttention', a.pastKey.shape, 3)
+  const width = (a.heads + 2 * a.kvHeads) * d
+  if (qkv.shape[2] !== width) throw new ShapeError('cachedAttention', [qkv.shape], `a width of ${width}`, String(qkv.shape[2]))
+  const inputs = [qkv, undefined, undefined, a.pastKey, a.pastValue, a.lastIndex, a.totalLength, a.cos, a.sin]
+  const [output, key, value] = g.node(
+    'GroupQueryAttention',
+    inputs,
+    [
+      { shape: [batch as Dim, tokens as Dim, a.heads * d], dtype: 'f32' },
+      { shape: a.pastKey.shape, dtype: 'f32' },
+      { shape: a.pastValue.shape, dtype: 'f32' },
+    ],
+    { num_heads: a.heads, kv_num_heads: a.kvHeads, do_rotary: 1, rotary_interleaved: 0 },
+    'com.microsoft',
+  ) as [Tensor, Tensor, Tensor]
+  return { output, key, value }
+}

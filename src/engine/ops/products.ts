@@ -1,0 +1,167 @@
+/** Matrix products: a linear layer with its weight as [out, in], and batched products for attention. */
+import { type Dim, product, sameShape } from '../dims.js'
+import { ShapeError } from '../errors.js'
+import { type Graph, type Operation, type Signature, staticDim, type Tensor } from '../graph.js'
+import { sumTo } from './arithmetic.js'
+import { reshape } from './shape.js'
+
+const one = (g: Graph, type: string, inputs: Tensor[], shape: readonly Dim[], attributes = {}, domain: '' | 'com.microsoft' = '') =>
+  g.node(type, inputs, [{ shape, dtype: 'f32' }], attributes, domain)[0] as Tensor
+
+const linearOp: Operation<null> = {
+  name: 'linear',
+  infer([x, w]): Signature[] {
+    const [xs, ws] = [(x as Tensor).shape, (w as Tensor).shape]
+    if (ws.length !== 2 || xs.at(-1) !== ws[1]) {
+      throw new ShapeError('linear', [xs, ws], `a weight of [out, ${xs.at(-1)}]`, `[${ws.join(', ')}]`)
+    }
+    return [{ shape: [...xs.slice(0, -1), ws[0] as Dim], dtype: 'f32' }]
+  },
+  emit(g, [x, w], [y]) {
+    g.nodeInto('FusedMatMul', [x, w], [y], { transB: 1 }, 'com.microsoft')
+  },
+  gradient(g, { inputs: [x, w], grads: [dy], wanted }) {
+    const [xt, wt, dt] = [x as Tensor, w as Tensor, dy as Tensor]
+    const rows = product(...xt.shape.slice(0, -1))
+    const dx = wanted[0] ? one(g, 'MatMul', [dt, wt], xt.shape) : undefined
+    if (!wanted[1]) return [dx]
+    const flatX = reshape(g, xt, [rows, xt.shape.at(-1) as Dim])
+    const flatD = reshape(g, dt, [rows, dt.shape.at(-1) as Dim])
+    return [dx, one(g, 'FusedMatMul', [flatD, flatX], wt.shape, { transA: 1 }, 'com.microsoft')]
+  },
+}
+
+/** y = x W^T, W [out, in] as checkpoints store it; x [..., in] -> [..., out]. */
+export function linear(g: Graph, x: Tensor, w: Tensor): Tensor {
+  return g.apply(linearOp, [x, w], null)[0] as Tensor
+}
+
+interface Product {
+  readonly transA: boolean
+  readonly transB: boolean
+  readonly alpha: number
+}
+
+const sides = (t: Tensor, transposed: boolean): [Dim, Dim] => {
+  const [r, c] = [t.shape.at(-2) as Dim, t.shape.at(-1) as Dim]
+  return transposed ? [c, r] : [r, c]
+}
+
+const matmulOp: Operation<Product> = {
+  name: 'matmul',
+  infer([a, b], { transA, transB }) {
+    const [at, bt] = [a as Tensor, b as Tensor]
+    const [rows, inner] = sides(at, transA)
+    const [innerB, columns] = sides(bt, transB)
+    const batch = at.shape.slice(0, -2)
+    if (at.shape.length < 3 || !sameShape(batch, bt.shape.slice(0, -2)) || inner !== innerB) {
+      throw new ShapeError('matmul', [at.shape, bt.shape], `equal batches and inner size ${inner}`, `${innerB}`)
+    }
+    return [{ shape: [...batch, rows, columns], dtype: 'f32' }]
+  },
+  emit(g, [a, b], [y], p) {
+    const attributes = { transA: Number(p.transA), transB: Number(p.transB), alpha: { float: p.alpha } }
+    g.nodeInto('FusedMatMul', [a, b], [y], attributes, 'com.microsoft')
+  },
+  gradient(g, { inputs: [a, b], grads: [dy], wanted, attributes: { transA, transB, alpha } }) {
+    const [at, bt, d] = [a as Tensor, b as Tensor, dy as Tensor]
+    const times = (x: Tensor, tx: boolean, y: Tensor, ty: boolean) => matmul(g, x, y, { transA: tx, transB: ty, alpha })
+    return [
+      wanted[0] ? (transA ? times(bt, transB, d, true) : times(d, false, bt, !transB)) : undefined,
+      wanted[1] ? (transB ? times(d, true, at, transA) : times(at, !transA, d, false)) : undefined,
+    ]
+  },
+}
+
+/** Batched product alpha * A B over equal leading dimensions, either side transposed in place. */
+export function matmul(g: Graph, a: Tensor, b: Tensor, p: Partial<Product> = {}): Tensor {
+  const { transA = false, transB = false, alpha = 1 } = p
+  return g.apply(matmulOp, [a, b], { transA, transB, alpha })[0] as Tensor
+}
+
+const softmaxOp: Operation<null> = {
+  name: 'softmax',
+  infer: ([x]) => [{ shape: (x as Tensor).shape, dtype: 'f32' }],
+  emit(g, [x], [y]) {
+    g.nodeInto('Softmax', [x], [y], { axis: -1 })
+  },
+  gradient(g, { outputs: [y], grads: [dy] }) {
+    const [p, d] = [y as Tensor, dy as Tensor]
+    const weighted = one(g, 'Mul', [p, d], p.shape)
+    const sums = one(g, 'ReduceSum', [weighted, g.constant('i64', [1], [-1])], [...p.shape.slice(0, -1), 1], { keepdims: 1 })
+    return [one(g, 'Sub', [weighted, one(g, 'Mul', [p, sums], p.shape)], p.shape)]
+  },
+}
+
+/** Softmax over the last axis. */
+export function softmax(g: Graph, x: Tensor): Tensor {
+  return g.apply(softmaxOp, [x], null)[0] as Tensor
+}
+
+const rmsNormOp: Operation<{ epsilon: number }> = {
+  name: 'rmsNorm',
+  infer([x, w]) {
+    const shape = (x as Tensor).shape
+    if ((w as Tensor).shape.length !== 1 || (w as Tensor).shape[0] !== shape.at(-1)) {
+      throw new ShapeError('rmsNorm', [shape, (w as Tensor).shape], `a weight of [${shape.at(-1)}]`, 'another')
+    }
+    return [
+      { shape, dtype: 'f32' },
+      { shape: [...shape.slice(0, -1), 1], dtype: 'f32' },
+    ]
+  },
+  emit(g, inputs, outputs, { epsilon }) {
+    g.nodeInto('SimplifiedLayerNormalization', inputs, outputs, { axis: -1, epsilon: { float: epsilon }, stash_type: 1 })
+  },
+  gradient(g, { inputs: [x, w], outputs: [, inverse], grads: [dy], wanted }) {
+    const [xt, wt, inv, d] = [x as Tensor, w as Tensor, inverse as Tensor, dy as Tensor]
+    const unit = one(g, 'Mul', [xt, inv], xt.shape)
+    const du = one(g, 'Mul', [d, wt], xt.shape)
+    const dot = one(g, 'ReduceMean', [one(g, 'Mul', [du, unit], xt.shape), g.constant('i64', [1], [-1])], inv.shape, { keepdims: 1 })
+    const centred = one(g, 'Sub', [du, one(g, 'Mul', [unit, dot], xt.shape)], xt.shape)
+    return [
+      wanted[0] ? one(g, 'Mul', [centred, inv], xt.shape) : undefined,
+      wanted[1] ? sumTo(g, one(g, 'Mul', [d, unit], xt.shape), wt.shape) : undefined,
+    ]
+  },
+}
+
+/** w * x / sqrt(mean(x^2) + epsilon) over the last axis. */
+export function rmsNorm(g: Graph, x: Tensor, w: Tensor, epsilon: number): Tensor {
+  return g.apply(rmsNormOp, [x, w], { epsilon })[0] as Tensor
+}
+
+const layerNormOp: Operation<{ epsilon: number }> = {
+  name: 'layerNorm',
+  infer([x, w, b]) {
+    const shape = (x as Tensor).shape
+    const size = [staticDim('layerNorm', shape, -1)]
+    if (!sameShape((w as Tensor).shape, size) || !sameShape((b as Tensor).shape, size)) {
+      throw new ShapeError('layerNorm', [shape, (w as Tensor).shape, (b as Tensor).shape], `weight and bias of [${size}]`, 'others')
+    }
+    const statistics = { shape: [...shape.slice(0, -1), 1], dtype: 'f32' } as const
+    return [{ shape, dtype: 'f32' }, statistics, statistics]
+  },
+  emit(g, inputs, outputs, { epsilon }) {
+    g.nodeInto('LayerNormalization', inputs, outputs, { axis: -1, epsilon: { float: epsilon } })
+  },
+  gradient(g, { inputs: [x, w, b], outputs: [, average, inverse], grads: [dy], wanted }) {
+    const [xt, wt, bt, inv, d] = [x as Tensor, w as Tensor, b as Tensor, inverse as Tensor, dy as Tensor]
+    const unit = one(g, 'Mul', [one(g, 'Sub', [xt, average as Tensor], xt.shape), inv], xt.shape)
+    const du = one(g, 'Mul', [d, wt], xt.shape)
+    const over = g.constant('i64', [1], [-1])
+    const average1 = one(g, 'ReduceMean', [du, over], inv.shape, { keepdims: 1 })
+    const average2 = one(g, 'ReduceMean', [one(g, 'Mul', [du, unit], xt.shape), over], inv.shape, { keepdims: 1 })
+    const centred = one(g, 'Sub', [one(g, 'Sub', [du, average1], xt.shape), one(g, 'Mul', [unit, average2], xt.shape)], xt.shape)
+    return [
+      wanted[0] ? one(g, 'Mul', [centred, inv], xt.shape) : undefined,
+      wanted[1] ? sumTo(g, one(g, 'Mul', [d, unit], xt.shape), wt.shape) : undefined,
+      wanted[2] ? sumTo(g, d, bt.shape) : undefined,
+    ]
+  },
+}
+
+/** Layer normalisation over the last axis with weight and bias. */
+export function layerNorm(g: Graph, x: Tensor, w: Tensor, b: Tensor, epsilon: number): Tensor {
+  return g.apply(layerNormOp, [x, w, b], { epsilon })[0] as Tensor
+}

@@ -1,0 +1,201 @@
+/** Operations that only move elements: reshape, transpose, slices along one axis, concatenation, gathering pixels. */
+import { type Dim, product, type Shape, sameShape } from '../dims.js'
+import { ShapeError } from '../errors.js'
+import { type Graph, type Operation, staticDim, type Tensor } from '../graph.js'
+
+/** ONNX's shape vector for a target: sizes as they are, 0 = "as in the input", at most one -1 = "what is left". */
+function shapeVector(from: Shape, to: Shape): number[] {
+  let free = false
+  return to.map((dim, i) => {
+    if (typeof dim === 'number') return dim
+    if (from[i] === dim) return 0
+    if (free) throw new ShapeError('reshape', [from], 'at most one dynamic size that moves', `[${to.join(', ')}]`)
+    free = true
+    return -1
+  })
+}
+
+const reshapeOp: Operation<{ shape: Shape }> = {
+  name: 'reshape',
+  infer([x], { shape }) {
+    const t = x as Tensor
+    if (product(...t.shape) !== product(...shape)) {
+      throw new ShapeError('reshape', [t.shape], `${product(...t.shape)} elements`, `[${shape.join(', ')}]`)
+    }
+    return [{ shape, dtype: t.dtype }]
+  },
+  emit(g, [x], [y], { shape }) {
+    const vector = shapeVector((x as Tensor).shape, shape)
+    g.nodeInto('Reshape', [x, g.constant('i64', [vector.length], vector)], [y])
+  },
+  gradient(g, { inputs: [x], grads: [dy] }) {
+    return [reshape(g, dy as Tensor, (x as Tensor).shape)]
+  },
+}
+
+/** The same elements in another shape; at most one dynamic dimension may change its position. */
+export function reshape(g: Graph, x: Tensor, shape: readonly Dim[]): Tensor {
+  return sameShape(x.shape, shape) ? x : (g.apply(reshapeOp, [x], { shape })[0] as Tensor)
+}
+
+const transposeOp: Operation<{ axes: readonly number[] }> = {
+  name: 'transpose',
+  infer([x], { axes }) {
+    const t = x as Tensor
+    if ([...axes].sort((a, b) => a - b).join() !== t.shape.map((_, i) => i).join()) {
+      throw new ShapeError('transpose', [t.shape], 'each axis once', `[${axes.join(', ')}]`)
+    }
+    return [{ shape: axes.map((a) => t.shape[a] as Dim), dtype: t.dtype }]
+  },
+  emit(g, [x], [y], { axes }) {
+    g.nodeInto('Transpose', [x], [y], { perm: axes })
+  },
+  gradient(g, { grads: [dy], attributes: { axes } }) {
+    return [
+      transpose(
+        g,
+        dy as Tensor,
+        axes.map((_, i) => axes.indexOf(i)),
+      ),
+    ]
+  },
+}
+
+/** Permutes the axes: output axis i is input axis `axes[i]`. */
+export function transpose(g: Graph, x: Tensor, axes: readonly number[]): Tensor {
+  return g.apply(transposeOp, [x], { axes })[0] as Tensor
+}
+
+const splitOp: Operation<{ axis: number; sizes: readonly number[] }> = {
+  name: 'split',
+  infer([x], { axis, sizes }) {
+    const t = x as Tensor
+    const whole = staticDim('split', t.shape, axis)
+    const sum = sizes.reduce((a, b) => a + b, 0)
+    if (sum !== whole) throw new ShapeError('split', [t.shape], `sizes that add up to ${whole}`, `${sum}`)
+    return sizes.map((size) => ({ shape: t.shape.map((d, i) => (i === axis ? size : d)), dtype: t.dtype }))
+  },
+  emit(g, [x], ys, { axis, sizes }) {
+    g.nodeInto('Split', [x, g.constant('i64', [sizes.length], sizes)], ys, { axis })
+  },
+  gradient(g, { inputs: [x], outputs, grads, attributes: { axis } }) {
+    const parts = grads.map((d, i) => d ?? zerosLike(g, outputs[i] as Tensor))
+    return [g.node('Concat', parts, [{ shape: (x as Tensor).shape, dtype: 'f32' }], { axis })[0]]
+  },
+}
+
+/** Cuts one axis (of static size) into consecutive pieces. */
+export function split(g: Graph, x: Tensor, axis: number, sizes: readonly number[]): Tensor[] {
+  return g.apply(splitOp, [x], { axis, sizes })
+}
+
+/** Zeros in the shape of `x`. */
+export function zerosLike(g: Graph, x: Tensor): Tensor {
+  return g.node('Mul', [x, g.scalar(0)], [{ shape: x.shape, dtype: 'f32' }])[0] as Tensor
+}
+
+const concatOp: Operation<{ axis: number }> = {
+  name: 'concat',
+  infer(inputs, { axis }) {
+    const first = inputs[0] as Tensor
+    let size = 0
+    for (const t of inputs) {
+      const rest = t.shape.every((d, i) => i === axis || d === first.shape[i])
+      if (!rest) throw new ShapeError('concat', [first.shape, t.shape], `equal sizes but for axis ${axis}`, 'others')
+      size += staticDim('concat', t.shape, axis)
+    }
+    return [{ shape: first.shape.map((d, i) => (i === axis ? size : d)), dtype: first.dtype }]
+  },
+  emit(g, inputs, [y], { axis }) {
+    g.nodeInto('Concat', inputs, [y], { axis })
+  },
+  gradient(g, { inputs, grads: [dy], attributes: { axis } }) {
+    const sizes = inputs.map((t) => staticDim('concat', t.shape, axis))
+    return split(g, dy as Tensor, axis, sizes)
+  },
+}
+
+/** Joins tensors along one axis of static size. */
+export function concat(g: Graph, xs: readonly Tensor[], axis: number): Tensor {
+  return g.apply(concatOp, xs, { axis })[0] as Tensor
+}
+
+/** Where each output pixel of a convolution reads: `taps` positions per output in the zero-padded input. */
+export interface PixelIndex {
+  readonly inputs: number
+  readonly outputs: number
+  readonly taps: number
+  /** [outputs * taps] input pixels; `inputs` itself stands for the zero that surrounds the picture. */
+  readonly from: Int32Array
+  /** [inputs * taps] positions in [outputs * taps] that read this pixel; outputs * taps stands for none. */
+  readonly back: Int32Array
+}
+
+/** The index of a square k x k convolution (padding k >> 1, given stride) over a size x size picture. */
+export function convolutionIndex(size: number, kernel: number, stride: number): PixelIndex {
+  const out = Math.ceil(size / stride)
+  const taps = kernel * kernel
+  const half = kernel >> 1
+  const from = new Int32Array(out * out * taps).fill(size * size)
+  const back = new Int32Array(size * size * taps).fill(out * out * taps)
+  for (let y = 0; y < out; y++)
+    for (let x = 0; x < out; x++)
+      for (let tap = 0; tap < taps; tap++) {
+        const sy = y * stride + Math.floor(tap / kernel) - half
+        const sx = x * stride + (tap % kernel) - half
+        if (sy < 0 || sx < 0 || sy >= size || sx >= size) continue
+        const at = (y * out + x) * taps + tap
+        from[at] = sy * size + sx
+        back[(sy * size + sx) * taps + tap] = at
+      }
+  return { inputs: size * size, outputs: out * out, taps, from, back }
+}
+
+function withZeroRow(g: Graph, x: Tensor, pixels: number, channels: number): Tensor {
+  const pads = g.constant('i64', [6], [0, 0, 0, 0, 1, 0])
+  return g.node('Pad', [x, pads], [{ shape: [x.shape[0] as Dim, pixels + 1, channels], dtype: 'f32' }])[0] as Tensor
+}
+
+const gatherPixelsOp: Operation<{ index: PixelIndex }> = {
+  name: 'gatherPixels',
+  infer([x], { index }) {
+    const [images, pixels, channels] = (x as Tensor).shape
+    if ((x as Tensor).shape.length !== 3 || pixels !== index.inputs || typeof channels !== 'number') {
+      throw new ShapeError('gatherPixels', [(x as Tensor).shape], `[images, ${index.inputs}, channels]`, 'another shape')
+    }
+    return [{ shape: [images as Dim, index.outputs, index.taps * channels], dtype: 'f32' }]
+  },
+  emit(g, [x], [y], { index }) {
+    const [images, pixels, channels] = (x as Tensor).shape as [Dim, number, number]
+    const from = g.constant('i32', [index.from.length], index.from)
+    const columns = g.node('Gather', [withZeroRow(g, x as Tensor, pixels, channels), from], [
+      { shape: [images, index.from.length, channels], dtype: 'f32' },
+    ], { axis: 1 })[0] as Tensor
+    const target = g.constant('i64', [3], [0, index.outputs, index.taps * channels])
+    g.nodeInto('Reshape', [columns, target], [y])
+  },
+  gradient(g, { inputs: [x], grads: [dy], attributes: { index } }) {
+    const [images, pixels, channels] = (x as Tensor).shape as [Dim, number, number]
+    const flat = reshape(g, dy as Tensor, [images, index.outputs * index.taps, channels])
+    const back = g.constant('i32', [index.back.length], index.back)
+    const read = g.node('Gather', [withZeroRow(g, flat, index.outputs * index.taps, channels), back], [
+      { shape: [images, index.back.length, channels], dtype: 'f32' },
+    ], { axis: 1 })[0] as Tensor
+    const grouped = g.node('Reshape', [read, g.constant('i64', [4], [0, pixels, index.taps, channels])], [
+      { shape: [images, pixels, index.taps, channels], dtype: 'f32' },
+    ])[0] as Tensor
+    return [
+      g.node('ReduceSum', [grouped, g.constant('i64', [1], [2])], [{ shape: [images, pixels, channels], dtype: 'f32' }], {
+        keepdims: 0,
+      })[0],
+    ]
+  },
+}
+
+/**
+ * The columns of a convolution: x [images, pixels, channels] -> [images, outputs, taps * channels]. With a linear layer
+ * behind it this is a convolution whose gradients need no operator of their own.
+ */
+export function gatherPixels(g: Graph, x: Tensor, index: PixelIndex): Tensor {
+  return g.apply(gatherPixelsOp, [x], { index })[0] as Tensor
+}

@@ -1,0 +1,158 @@
+/**
+ * Sessions: a compiled graph with its weights. Weights are handed over as Values (shared between sessions, see
+ * WeightPool), inputs and outputs are bound in place, and a run leaves the event loop free.
+ */
+import { XComposerError } from '../errors.js'
+import { closed, opened } from './handles.js'
+import { ort, out, type Pointer } from './ort.js'
+import type { Value } from './value.js'
+
+/** How a session runs. */
+export interface SessionOptions {
+  /** Threads inside one operation; default 0 = ONNX Runtime's choice (the number of cores). */
+  readonly threads?: number
+  /** Graph rewriting: 'all' (default), 'extended', 'basic', or 'none'. */
+  readonly optimisation?: 'none' | 'basic' | 'extended' | 'all'
+  /** Execution provider tried first ('cpu' default; 'cuda', 'webgpu', 'coreml', 'dml' where the package has them). */
+  readonly provider?: 'cpu' | 'cuda' | 'webgpu' | 'coreml' | 'dml'
+  /** Whether idle worker threads spin (faster, burns the core) or sleep; default true. */
+  readonly spin?: boolean
+  /** Called with one line when the provider is not available and the CPU is used instead. */
+  readonly onFallback?: (line: string) => void
+  /** Writes ONNX Runtime's per-node timings to files with this prefix, for benchmarks. */
+  readonly profile?: string
+}
+
+const levels = { none: 0, basic: 1, extended: 2, all: 99 } as const
+const providerNames = { cuda: 'CUDA', webgpu: 'WebGPU', coreml: 'CoreML', dml: 'DML' } as const
+
+/** The store of packed weights that several sessions over the same Values share; dispose after the sessions. */
+export class WeightPool {
+  private handle: Pointer
+
+  constructor() {
+    const handle = out()
+    ort().call('CreatePrepackedWeightsContainer', handle)
+    this.handle = handle[0]
+    opened('weight pool')
+  }
+
+  get pointer(): Pointer {
+    return this.handle
+  }
+
+  dispose(): void {
+    if (this.handle === null) return
+    ort().release('ReleasePrepackedWeightsContainer', this.handle)
+    this.handle = null
+    closed('weight pool')
+  }
+}
+
+/** What a run reads and writes, by graph name; an output may be bound to the same Value as an input (in place). */
+export interface Bindings {
+  readonly inputs: Readonly<Record<string, Value>>
+  readonly outputs: Readonly<Record<string, Value>>
+}
+
+/** A compiled graph; `dispose` once, after the last run has settled. */
+export class Session {
+  private handle: Pointer = null
+  private binding: Pointer = null
+  private running = false
+  private bound: Bindings | undefined
+
+  /**
+   * @param model bytes of an .onnx model
+   * @param weights values for the initializers that the model leaves open, by name
+   * @throws EngineError when ONNX Runtime refuses the model
+   */
+  constructor(
+    model: Uint8Array,
+    /** Kept referenced for as long as native code may read them. */
+    readonly weights: ReadonlyMap<string, Value> = new Map(),
+    options: SessionOptions = {},
+    pool?: WeightPool,
+  ) {
+    const api = ort()
+    const made = out()
+    api.call('CreateSessionOptions', made)
+    const settings = made[0]
+    try {
+      api.call('SetSessionGraphOptimizationLevel', settings, levels[options.optimisation ?? 'all'])
+      if (options.threads) api.call('SetIntraOpNumThreads', settings, options.threads)
+      if (options.spin === false) api.call('AddSessionConfigEntry', settings, 'session.intra_op.allow_spinning', '0')
+      if (options.profile) api.call('EnableProfiling', settings, options.profile)
+      for (const [name, value] of this.weights) api.call('AddInitializer', settings, name, value.pointer)
+      appendProvider(settings, options)
+      const session = out()
+      if (pool) {
+        const call = 'CreateSessionFromArrayWithPrepackedWeightsContainer'
+        api.call(call, api.env, model, model.length, settings, pool.pointer, session)
+      } else {
+        api.call('CreateSessionFromArray', api.env, model, model.length, settings, session)
+      }
+      this.handle = session[0]
+      opened('session')
+      const binding = out()
+      api.call('CreateIoBinding', this.handle, binding)
+      this.binding = binding[0]
+    } finally {
+      api.release('ReleaseSessionOptions', settings)
+    }
+  }
+
+  /** Runs the graph on bound memory; one run at a time per session. Outputs are complete when the promise resolves. */
+  async run(bindings: Bindings): Promise<void> {
+    this.bind(bindings)
+    this.running = true
+    try {
+      await ort().callAsync('RunWithBinding', this.handle, null, this.binding)
+    } finally {
+      this.running = false
+    }
+  }
+
+  /** As `run`, on this thread: for graphs that take less time than handing over to another thread (about 30 us). */
+  runSync(bindings: Bindings): void {
+    this.bind(bindings)
+    ort().call('RunWithBinding', this.handle, null, this.binding)
+  }
+
+  private bind(bindings: Bindings): void {
+    if (this.handle === null) throw new XComposerError('a session was used after it was disposed')
+    if (this.running) throw new XComposerError('a session was run twice at the same time: await the first run')
+    const api = ort()
+    const before = this.bound
+    // Only what changed is bound again: decoding changes two or three of about sixty.
+    for (const [name, value] of Object.entries(bindings.inputs)) {
+      if (before?.inputs[name] !== value) api.call('BindInput', this.binding, name, value.pointer)
+    }
+    for (const [name, value] of Object.entries(bindings.outputs)) {
+      if (before?.outputs[name] !== value) api.call('BindOutput', this.binding, name, value.pointer)
+    }
+    this.bound = bindings
+  }
+
+  dispose(): void {
+    if (this.handle === null) return
+    if (this.running) throw new XComposerError('a session was disposed during a run')
+    const api = ort()
+    api.release('ReleaseIoBinding', this.binding)
+    api.release('ReleaseSession', this.handle)
+    this.handle = null
+    this.bound = undefined
+    closed('session')
+  }
+}
+
+function appendProvider(settings: Pointer, options: SessionOptions): void {
+  const provider = options.provider ?? 'cpu'
+  if (provider === 'cpu') return
+  try {
+    ort().call('SessionOptionsAppendExecutionProvider', settings, providerNames[provider], [], [], 0)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    options.onFallback?.(`${provider} is not available here (${reason}); using the CPU`)
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * Beam search for one prompt, by the reference library's rules (SPEC section 9), early stopping off. Two rules of length are
+ * offered because checkpoints were measured under the older one. It knows nothing of text or KV caches.
+ */
+import { InputError } from '../errors.js'
+import { checkMaxNewTokens, type GenerateOptions } from './generate.js'
+import { logSoftmax, penalizeRepetition } from './processors.js'
+import type { Sequence } from './sequence.js'
+
+/**
+ * What a hypothesis is divided by. `generated`: its new ids with the stop id (transformers 5). `sequence`: the whole sequence,
+ * `prefixLength` ids before the new ones and no stop id (transformers 4.33).
+ */
+export type LengthRule = 'generated' | 'sequence'
+
+export interface BeamOptions extends Omit<GenerateOptions, 'sampling'> {
+  /** 1 to 64. */
+  readonly beams: number
+  /** Score = sum of log-probabilities / length^penalty. Default 1. */
+  readonly lengthPenalty?: number
+  /** Default `generated`. */
+  readonly lengthRule?: LengthRule
+  /** For `sequence` only: ids counted before the new ones. Default 1, the BOS that an image prompt starts with there. */
+  readonly prefixLength?: number
+}
+
+export interface Hypothesis {
+  /** New ids, without the stop id. */
+  readonly ids: readonly number[]
+  readonly score: number
+  /** The id that ended it; absent when the length limit did. */
+  readonly stopId?: number
+}
+
+interface Beam {
+  readonly ids: readonly number[]
+  readonly sum: number
+  readonly sequence: Sequence
+  readonly logits: Float32Array
+}
+
+interface Candidate {
+  readonly beam: number
+  readonly id: number
+  readonly sum: number
+}
+
+const MAX_BEAMS = 64
+
+/**
+ * The best hypotheses, best first, at most `beams` of them and at least one. `first` are the logits [vocab] after the prompt in
+ * `sequence`, which stays the caller's and unchanged: beams run on forks, all disposed at the end. Throws InputError for
+ * options out of range, and the signal's reason once aborted.
+ */
+export async function beamSearch(first: Float32Array, sequence: Sequence, options: BeamOptions): Promise<Hypothesis[]> {
+  const { beams: width, maxNewTokens, signal } = options
+  checkMaxNewTokens(maxNewTokens)
+  if (!Number.isInteger(width) || width < 1 || width > MAX_BEAMS) {
+    throw new InputError(`beams: got ${width}, expected a whole number from 1 to ${MAX_BEAMS}`)
+  }
+  const stops = new Set(options.stopIds)
+  const ranked = Math.max(2, 1 + stops.size) * width
+  const found: Hypothesis[] = []
+  const add = (hypothesis: Hypothesis): void => keepBest(found, hypothesis, width)
+  let running: Beam[] = [{ ids: [], sum: 0, sequence, logits: first }]
+  try {
+    for (let length = 1; ; length++) {
+      signal?.throwIfAborted()
+      const candidates = rank(running, ranked, options)
+      const next: Candidate[] = []
+      for (const [place, candidate] of candidates.entries()) {
+        const ids = running[candidate.beam]?.ids ?? []
+        const ends = stops.has(candidate.id)
+        if (ends && place < width) add({ ids, score: score(candidate.sum, length, true, options), stopId: candidate.id })
+        else if (!ends && next.length < width) next.push(candidate)
+      }
+      if (length === maxNewTokens) {
+        // Under the newer rule a stop id among the first keeps its place, so fewer open beams are closed by the limit.
+        const open = options.lengthRule === 'sequence' ? next : next.filter((c) => candidates.indexOf(c) < width)
+        for (const { beam, id, sum } of open) {
+          add({ ids: [...(running[beam]?.ids ?? []), id], score: score(sum, length, false, options) })
+        }
+        return found
+      }
+      if (next.length === 0 || isDone(found, candidates, next, length, options)) return found
+      running = await advance(running, next, sequence)
+    }
+  } finally {
+    for (const beam of running) if (beam.sequence !== sequence) beam.sequence.dispose()
+  }
+}
+
+function score(sum: number, length: number, stopped: boolean, options: BeamOptions): number {
+  const { lengthPenalty = 1, lengthRule = 'generated', prefixLength = 1 } = options
+  const counted = lengthRule === 'generated' ? length : prefixLength + length - (stopped ? 1 : 0)
+  // The old rule on bare ids can close an empty hypothesis: 0^0 and x/0 are no scores.
+  return sum / Math.max(1, counted) ** lengthPenalty
+}
+
+/** Keeps `found` sorted, best first, at most `width` long; of equals the earlier stays ahead. */
+function keepBest(found: Hypothesis[], hypothesis: Hypothesis, width: number): void {
+  const at = found.findIndex((other) => other.score < hypothesis.score)
+  found.splice(at === -1 ? found.length : at, 0, hypothesis)
+  found.length = Math.min(found.length, width)
+}
+
+/** Whether no running beam can be expected to beat the worst kept hypothesis (the library's heuristic, not a bound). */
+function isDone(
+  found: readonly Hypothesis[],
+  candidates: readonly Candidate[],
+  next: readonly Candidate[],
+  length: number,
+  options: BeamOptions,
+): boolean {
+  const worst = found[options.beams - 1]
+  if (worst === undefined) return false
+  // The old rule looks at the best continuation even when that is a stop id, and counts the prefix.
+  const best = options.lengthRule === 'sequence' ? candidates[0] : next[0]
+  return best === undefined || worst.score >= score(best.sum, length, false, options)
+}
+
+/** The `count` best continuations of all beams, best first; of equals the earlier beam, then the lower id. */
+function rank(running: readonly Beam[], count: number, options: BeamOptions): Candidate[] {
+  const { repetitionPenalty = 1, contextIds = [] } = options
+  const all: Candidate[] = []
+  for (const [beam, { ids, sum, logits }] of running.entries()) {
+    const scores = logSoftmax(logits)
+    penalizeRepetition(scores, [...contextIds, ...ids], repetitionPenalty)
+    for (const id of largest(scores, count)) all.push({ beam, id, sum: sum + (scores[id] as number) })
+  }
+  return all.sort((a, b) => b.sum - a.sum).slice(0, count)
+}
+
+/** Indices of the `count` largest finite values, largest first; of equals the lower index. */
+function largest(values: Float64Array, count: number): number[] {
+  const best: number[] = []
+  let lowest = Number.NEGATIVE_INFINITY
+  for (const [id, value] of values.entries()) {
+    if (value <= lowest) continue
+    let at = best.length
+    for (; at > 0 && (values[best[at - 1] as number] as number) < value; at--);
+    best.splice(at, 0, id)
+    if (best.length > count) best.pop()
+    if (best.length === count) lowest = values[best[count - 1] as number] as number
+  }
+  return best
+}
+
+/** The beams of the next step. A beam's last child takes its sequence over, the others fork it; childless ones are disposed. */
+async function advance(running: readonly Beam[], next: readonly Candidate[], prompt: Sequence): Promise<Beam[]> {
+  const lastChild = new Map(next.map((candidate, i) => [candidate.beam, i]))
+  const made: Sequence[] = []
+  const taken = new Set<Sequence>()
+  try {
+    for (const [i, { beam }] of next.entries()) {
+      const parent = (running[beam] as Beam).sequence
+      const keep = lastChild.get(beam) === i && parent !== prompt
+      if (keep) taken.add(parent)
+      made.push(keep ? parent : await parent.fork())
+    }
+    const grown: Beam[] = []
+    for (const [i, { beam, id, sum }] of next.entries()) {
+      const sequence = made[i] as Sequence
+      grown.push({ ids: [...(running[beam] as Beam).ids, id], sum, sequence, logits: await sequence.append([id]) })
+    }
+    for (const { sequence } of running) if (sequence !== prompt && !taken.has(sequence)) sequence.dispose()
+    return grown
+  } catch (error) {
+    // The caller still holds `running` and disposes those; only the forks made here are ours.
+    for (const sequence of made) if (!taken.has(sequence)) sequence.dispose()
+    throw error
+  }
+}

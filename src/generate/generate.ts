@@ -1,0 +1,68 @@
+/**
+ * One id after the other, greedy or sampled (SPEC section 9). Yields only new ids, as they come; the caller decodes and
+ * streams them. It knows nothing of text, images or KV caches.
+ */
+import { InputError } from '../errors.js'
+import { argmax, checkSampling, distribution, logSumExp, penalizeRepetition, type SamplingSettings } from './processors.js'
+import { createRandom, draw } from './sample.js'
+import type { Sequence } from './sequence.js'
+
+export interface GenerateOptions {
+  /** >= 1. */
+  readonly maxNewTokens: number
+  /** Generation ends when one of these is chosen; it is not yielded. */
+  readonly stopIds?: readonly number[]
+  /** Absent: greedy. */
+  readonly sampling?: SamplingSettings & { readonly seed: number }
+  /** Default 1 (off). */
+  readonly repetitionPenalty?: number
+  /** Ids before the first new one that the penalty sees: the prompt's ids for a text prompt, none for one with images. */
+  readonly contextIds?: readonly number[]
+  /** Generation throws the signal's reason at the next id. */
+  readonly signal?: AbortSignal
+}
+
+export interface GeneratedToken {
+  readonly id: number
+  /** Log-probability under the model itself: before penalty, temperature and cuts. */
+  readonly logprob: number
+}
+
+/** Why generation ended. */
+export type GenerateEnd = { readonly reason: 'stop'; readonly stopId: number } | { readonly reason: 'length' }
+
+/**
+ * Continues `sequence`, whose last logits [vocab] are `first`. The sequence stays the caller's and ends one id short of what
+ * was yielded, since nobody has asked for what follows the last id. Throws InputError for options out of range.
+ */
+export async function* generate(
+  first: Float32Array,
+  sequence: Sequence,
+  options: GenerateOptions,
+): AsyncGenerator<GeneratedToken, GenerateEnd, void> {
+  const { maxNewTokens, sampling, repetitionPenalty = 1, contextIds = [], signal } = options
+  checkMaxNewTokens(maxNewTokens)
+  if (sampling) checkSampling(sampling)
+  const random = sampling && createRandom(sampling.seed)
+  const stops = new Set(options.stopIds)
+  const context = new Set(contextIds)
+  let logits = first
+  for (let made = 0; ; ) {
+    signal?.throwIfAborted()
+    const scores = logits.slice()
+    penalizeRepetition(scores, context, repetitionPenalty)
+    const id = sampling && random ? draw(distribution(scores, sampling), random) : argmax(scores)
+    if (stops.has(id)) return { reason: 'stop', stopId: id }
+    yield { id, logprob: (logits[id] as number) - logSumExp(logits) }
+    if (++made === maxNewTokens) return { reason: 'length' }
+    context.add(id)
+    signal?.throwIfAborted()
+    logits = await sequence.append([id])
+  }
+}
+
+/** Throws InputError unless `value` is a whole number >= 1. */
+export function checkMaxNewTokens(value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InputError(`max_new_tokens: got ${value}, expected a whole number >= 1`)
+}

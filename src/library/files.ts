@@ -1,0 +1,69 @@
+/**
+ * The picture files of a folder, and what one must be to count as a picture. Never leaves the folder: a symbolic link
+ * counts only when it ends inside, and linked folders are not entered. Knows no labels.
+ */
+import { createHash } from 'node:crypto'
+import { readdir, readFile, realpath, stat } from 'node:fs/promises'
+import path from 'node:path'
+import sharp from 'sharp'
+
+const extensions = new Set(['.png', '.jpg', '.jpeg', '.webp', '.gif'])
+const formats = new Set(['png', 'jpeg', 'webp', 'gif'])
+const largestBytes = 64 * 1024 * 1024
+const mostPixels = 120_000_000
+const mostFiles = 50_000
+const deepest = 8
+
+/** A file that is a picture. `hash` is the sha256 of its bytes in hex. */
+export interface Picture {
+  readonly file: string
+  readonly hash: string
+}
+
+/** Picture files under `root` (a real path) relative to it, by code unit order; what was passed over goes to `warnings`. */
+export async function listPictures(root: string, warnings: string[]): Promise<string[]> {
+  const found: string[] = []
+  const walk = async (dir: string, depth: number): Promise<void> => {
+    const entries = await readdir(path.join(root, dir), { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+      if (dir === '') throw error
+      warnings.push(`${dir}: folder cannot be read (${error.code})`)
+      return []
+    })
+    for (const entry of entries) {
+      const file = path.join(dir, entry.name)
+      if (entry.name.startsWith('.')) continue
+      if (entry.isDirectory()) {
+        if (depth < deepest) await walk(file, depth + 1)
+        else warnings.push(`${file}: folder is nested more than ${deepest} deep; left out`)
+      } else if (extensions.has(path.extname(entry.name).toLowerCase()) && (entry.isFile() || entry.isSymbolicLink())) {
+        found.push(file)
+      }
+    }
+  }
+  await walk('', 0)
+  found.sort((a, b) => (a < b ? -1 : 1))
+  if (found.length > mostFiles) warnings.push(`folder has ${found.length} pictures; only the first ${mostFiles} are used`)
+  return found.slice(0, mostFiles)
+}
+
+/** Is `file` below the real folder `root`? Both absolute. */
+const inside = (root: string, file: string) => file.startsWith(root.endsWith(path.sep) ? root : root + path.sep)
+
+/** Read and check one file of the library. Answers why not, in a few words, when it is no usable picture. */
+export async function readPicture(root: string, relative: string): Promise<Picture | string> {
+  try {
+    const file = await realpath(path.resolve(root, relative))
+    if (!inside(root, file)) return 'leads out of the folder'
+    const info = await stat(file)
+    if (!info.isFile()) return 'is not a file'
+    if (info.size > largestBytes) return `has ${info.size} bytes, more than ${largestBytes}`
+    const bytes = await readFile(file)
+    const { format, width, height } = await sharp(bytes).metadata()
+    if (!formats.has(format)) return `is ${format}, not png, jpeg, webp or gif`
+    if (width * height > mostPixels) return `has ${width} x ${height} pixels, more than ${mostPixels}`
+    return { file, hash: createHash('sha256').update(bytes).digest('hex') }
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    return code === 'ENOENT' ? 'is missing' : code === undefined ? 'is not a readable picture' : `cannot be read (${code})`
+  }
+}
