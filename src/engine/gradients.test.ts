@@ -10,7 +10,7 @@ import { rotary } from './ops/attention.js'
 import { linearCrossEntropy } from './ops/loss.js'
 import { layerNorm, linear, matmul, rmsNorm, softmax } from './ops/products.js'
 import { addRows, embedding, gatherRows, setRows } from './ops/rows.js'
-import { concat, convolutionIndex, gatherPixels, reshape, split, transpose } from './ops/shape.js'
+import { concat, convolutionIndex, gatherPixels, padFront, reshape, split, transpose } from './ops/shape.js'
 
 function noise(seed: number): () => number {
   let s = seed * 2654435761 + 1
@@ -62,6 +62,7 @@ const cases: Record<string, Case> = {
   transpose: { parameters: { a: [2, 3, 4] }, build: (g, { a }) => transpose(g, a!, [2, 0, 1]) },
   split: { parameters: { a: [2, 5] }, build: (g, { a }) => split(g, a!, 1, [2, 3])[1]! },
   concat: { parameters: { a: [2, 2], b: [2, 3] }, build: (g, { a, b }) => concat(g, [a!, b!], 1) },
+  padFront: { parameters: { x: [2, 3, 4] }, build: (g, { x }) => padFront(g, x!) },
   'gatherPixels (3 x 3, stride 1)': { parameters: { x: [2, 16, 3] }, build: (g, { x }) => gatherPixels(g, x!, convolutionIndex(4, 3, 1)) },
   'gatherPixels (3 x 3, stride 2)': { parameters: { x: [2, 16, 3] }, build: (g, { x }) => gatherPixels(g, x!, convolutionIndex(4, 3, 2)) },
   'gatherRows with a repeated row': {

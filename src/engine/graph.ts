@@ -5,7 +5,9 @@
  */
 import { type Dim, elements, type Shape, sameShape } from './dims.js'
 import { ShapeError } from './errors.js'
+import { basename } from 'node:path'
 import { type Attribute, type Dtype, encodeModel, type InitializerRecord, type NodeRecord, type ValueRecord } from './onnx.js'
+import { libraryPath } from './ort.js'
 
 /** A symbolic tensor of one graph. */
 export interface Tensor {
@@ -62,6 +64,9 @@ export interface TapeEntry {
   readonly outputs: readonly Tensor[]
   readonly attributes: unknown
 }
+
+/** Base name of the file that a model names for weights handed over at run time; any existing file would do. */
+const weightPlaceholder = basename(libraryPath())
 
 const arrays = { f32: Float32Array, i64: BigInt64Array, i32: Int32Array } as const
 
@@ -208,7 +213,7 @@ export class Graph {
   /** The bytes of the .onnx model. */
   encode(): Uint8Array {
     const { name, nodes, inputs, outputs } = this
-    return encodeModel({ name, nodes, inputs, outputs, initializers: [...this.initializers.values()] })
+    return encodeModel({ name, nodes, inputs, outputs, initializers: [...this.initializers.values()] }, weightPlaceholder)
   }
 }
 

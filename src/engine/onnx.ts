@@ -138,22 +138,25 @@ function value(record: ValueRecord): Message {
   return new Message().string(1, record.name).message(2, new Message().message(1, tensor))
 }
 
-function initializer(record: InitializerRecord): Message {
+function initializer(record: InitializerRecord, placeholder: string): Message {
   const m = new Message()
   for (const dim of record.shape) m.int(1, dim)
   m.int(2, dtypeNumber[record.dtype]).string(8, record.name)
   if (record.bytes) return m.bytes(9, record.bytes)
-  // A location that is never opened: ONNX Runtime takes the value handed over by AddInitializer instead.
+  // ONNX Runtime takes the value handed over by AddInitializer and never opens this file, but checks that it exists.
   const entry = (k: string, v: string) => new Message().string(1, k).string(2, v)
-  return m.message(13, entry('location', 'handed-over')).int(14, 1)
+  return m.message(13, entry('location', placeholder)).int(14, 1)
 }
 
-/** The bytes of an .onnx file (IR version 10, opset 21 and the com.microsoft operators). */
-export function encodeModel(model: ModelRecord): Uint8Array {
+/**
+ * The bytes of an .onnx file (IR version 10, opset 21 and the com.microsoft operators).
+ * @param placeholder file name that stands for the data of initializers without bytes
+ */
+export function encodeModel(model: ModelRecord, placeholder: string): Uint8Array {
   const graph = new Message()
   model.nodes.forEach((n, i) => graph.message(1, node(n, i)))
   graph.string(2, model.name)
-  for (const t of model.initializers) graph.message(5, initializer(t))
+  for (const t of model.initializers) graph.message(5, initializer(t, placeholder))
   for (const v of model.inputs) graph.message(11, value(v))
   for (const v of model.outputs) graph.message(12, value(v))
   return new Message()

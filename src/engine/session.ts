@@ -2,9 +2,10 @@
  * Sessions: a compiled graph with its weights. Weights are handed over as Values (shared between sessions, see
  * WeightPool), inputs and outputs are bound in place, and a run leaves the event loop free.
  */
+import { dirname } from 'node:path'
 import { XComposerError } from '../errors.js'
 import { closed, opened } from './handles.js'
-import { ort, out, type Pointer } from './ort.js'
+import { libraryPath, ort, out, type Pointer } from './ort.js'
 import type { Value } from './value.js'
 
 /** How a session runs. */
@@ -73,6 +74,8 @@ export class Session {
     readonly weights: ReadonlyMap<string, Value> = new Map(),
     options: SessionOptions = {},
     pool?: WeightPool,
+    /** Names of the graph's inputs, for callers that bind more values than one graph reads. */
+    readonly inputNames: readonly string[] = [],
   ) {
     const api = ort()
     const made = out()
@@ -82,6 +85,8 @@ export class Session {
       api.call('SetSessionGraphOptimizationLevel', settings, levels[options.optimisation ?? 'all'])
       if (options.threads) api.call('SetIntraOpNumThreads', settings, options.threads)
       if (options.spin === false) api.call('AddSessionConfigEntry', settings, 'session.intra_op.allow_spinning', '0')
+      const folder = dirname(libraryPath())
+      api.call('AddSessionConfigEntry', settings, 'session.model_external_initializers_file_folder_path', folder)
       if (options.profile) api.call('EnableProfiling', settings, options.profile)
       for (const [name, value] of this.weights) api.call('AddInitializer', settings, name, value.pointer)
       appendProvider(settings, options)

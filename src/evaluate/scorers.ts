@@ -67,11 +67,14 @@ export function choiceLetter(reply: string): string | undefined {
   return found?.[1]?.toUpperCase()
 }
 
-/** Numbers within 5 % of a non-zero numeric answer; otherwise the same text whatever its case. */
+/**
+ * Numbers within 5 %, otherwise the same text whatever its case. The official script passes its two arguments in the other
+ * order than they are named, so the 5 % are of the reply, and a reply of 0 is compared as text; published scores rest on that.
+ */
 function relaxed(reply: string, answer: string): boolean {
-  const [got, want] = [toNumber(reply), toNumber(answer)]
-  if (got !== undefined && want) return Math.abs(got - want) / Math.abs(want) <= 0.05
-  return reply.toLowerCase() === answer.toLowerCase()
+  const [got, want] = [toNumber(reply.trim()), toNumber(answer)]
+  if (got && want !== undefined) return Math.abs(got - want) / Math.abs(got) <= 0.05
+  return reply.trim().toLowerCase() === answer.toLowerCase()
 }
 
 /** A number written alone, `%` meaning hundredths. */

@@ -52,8 +52,8 @@ function png(width: number, height: number, depth: number, colour: number, rows:
   ])
 }
 
-const solid = (channels: 3 | 4, background: object) =>
-  sharp({ create: { width: 8, height: 4, channels, background: background as sharp.RGBA } })
+const solid = (channels: 3 | 4, background: { r: number; g: number; b: number; alpha?: number }) =>
+  sharp({ create: { width: 8, height: 4, channels, background } })
 
 describe('unusual images', () => {
   it('drops alpha without compositing, and keeps it on request', async () => {

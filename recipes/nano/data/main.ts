@@ -7,6 +7,11 @@ import { makeLanguage } from './language.js'
 import { InputError } from '../../../src/errors.js'
 import { registerFonts } from './drawing.js'
 import { makeFlags, makeNaming } from './naming.js'
+import { makeCaptions, makeCounting, makeGrounding, evaluateScenes } from './scenes.js'
+import { makeShapes } from './shapes.js'
+import { evaluateWords, makeWords } from './words.js'
+import { evaluateSingles } from './evaluate.js'
+import { evaluateCharts, makeCharts } from './charts.js'
 import { type ConceptSprites, conceptSprites, type FlagSprites, flagSprites } from './sprites.js'
 import { installPackages } from './paths.js'
 import { makeTokenizer } from './tokenizer.js'
@@ -27,14 +32,32 @@ async function pictures(w: World) {
   return sprites
 }
 
+const wordSource = (w: World): string[] => w.named.map((n) => n.en)
+
 const parts: Record<string, (w: World) => void | Promise<void>> = {
   language: (w) => makeLanguage(w.book, w.named, w.countries, w.wordnet),
   tokenizer: (w) => makeTokenizer(w.book),
   naming: async (w) => makeNaming((await pictures(w)).things, w.book),
   flags: async (w) => makeFlags((await pictures(w)).flags),
+  grounding: async (w) => makeGrounding((await pictures(w)).things),
+  counting: async (w) => makeCounting((await pictures(w)).things),
+  ocr: async (w) => {
+    await pictures(w)
+    makeWords(w.wordnet, wordSource(w))
+  },
+  shapes: () => makeShapes(),
+  caption: async (w) => makeCaptions((await pictures(w)).things),
+  charts: () => makeCharts(),
+  eval: async (w) => {
+    const { things, flags } = await pictures(w)
+    await evaluateSingles(things, flags)
+    evaluateScenes(things)
+    evaluateWords(w.wordnet, wordSource(w))
+    evaluateCharts()
+  },
 }
 /** Names for several parts at once. */
-const groups: Record<string, string[]> = { pretrain: ['naming', 'flags'] }
+const groups: Record<string, string[]> = { pretrain: ['naming', 'flags', 'grounding', 'counting', 'ocr', 'shapes', 'caption', 'charts'] }
 // The shipped model belongs to the shipped tokenizer: it is retrained only when asked for by name.
 const everything = Object.keys(parts).filter((name) => name !== 'tokenizer')
 

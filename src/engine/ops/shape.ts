@@ -120,6 +120,26 @@ export function concat(g: Graph, xs: readonly Tensor[], axis: number): Tensor {
   return g.apply(concatOp, xs, { axis })[0] as Tensor
 }
 
+const padFrontOp: Operation<null> = {
+  name: 'padFront',
+  infer([x]) {
+    const t = x as Tensor
+    if (t.shape.length !== 3) throw new ShapeError('padFront', [t.shape], 'rank 3', `rank ${t.shape.length}`)
+    return [{ shape: [t.shape[0] as Dim, staticDim('padFront', t.shape, 1) + 1, t.shape[2] as Dim], dtype: 'f32' }]
+  },
+  emit(g, [x], [y]) {
+    g.nodeInto('Pad', [x, g.constant('i64', [6], [0, 1, 0, 0, 0, 0])], [y])
+  },
+  gradient(g, { inputs: [x], grads: [dy] }) {
+    return [split(g, dy as Tensor, 1, [1, (x as Tensor).shape[1] as number])[1]]
+  },
+}
+
+/** x [n, rows, width] with a row of zeros before the others: [n, rows + 1, width]. */
+export function padFront(g: Graph, x: Tensor): Tensor {
+  return g.apply(padFrontOp, [x], null)[0] as Tensor
+}
+
 /** Where each output pixel of a convolution reads: `taps` positions per output in the zero-padded input. */
 export interface PixelIndex {
   readonly inputs: number

@@ -1,0 +1,54 @@
+/**
+ * Trainable parameters as flat arrays: weights, gradients and both Adam moments, one Float32Array each. The graph reads
+ * and writes views of them in place; the optimiser is one loop over them, because as graph operators it is bound by memory.
+ */
+import { allocate, Value } from './value.js'
+
+/** One tensor's place in the flat arrays. */
+export interface FlatTensor {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly offset: number
+  readonly length: number
+}
+
+/** Views start at multiples of 64 bytes. */
+const ALIGN = 16
+
+/** The flat arrays and the engine's views of them; `dispose` releases the views. */
+export class FlatParameters {
+  readonly tensors: readonly FlatTensor[]
+  readonly weights: Float32Array
+  readonly gradients: Float32Array
+  readonly firstMoment: Float32Array
+  readonly secondMoment: Float32Array
+  readonly weightValues: ReadonlyMap<string, Value>
+  readonly gradientValues: ReadonlyMap<string, Value>
+
+  constructor(specs: readonly { readonly name: string; readonly shape: readonly number[] }[]) {
+    let offset = 0
+    this.tensors = specs.map(({ name, shape }) => {
+      const length = shape.reduce((a, b) => a * b, 1)
+      const tensor = { name, shape, offset, length }
+      offset = Math.ceil((offset + length) / ALIGN) * ALIGN
+      return tensor
+    })
+    this.weights = allocate('f32', offset)
+    this.gradients = allocate('f32', offset)
+    this.firstMoment = allocate('f32', offset)
+    this.secondMoment = allocate('f32', offset)
+    const views = (flat: Float32Array) =>
+      new Map(this.tensors.map((t) => [t.name, Value.of('f32', t.shape, flat.subarray(t.offset, t.offset + t.length)) as Value]))
+    this.weightValues = views(this.weights)
+    this.gradientValues = views(this.gradients)
+  }
+
+  /** The part of a flat array that belongs to one tensor. */
+  view(flat: Float32Array, t: FlatTensor): Float32Array {
+    return flat.subarray(t.offset, t.offset + t.length)
+  }
+
+  dispose(): void {
+    for (const value of [...this.weightValues.values(), ...this.gradientValues.values()]) value.dispose()
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * The configuration of a model (SPEC 2): what config.json says, checked, under the names that the network uses.
+ * Keys that are absent take the releases' values. `auto_map` and other code references are ignored.
+ */
+import { z } from 'zod'
+import { InputError } from '../errors.js'
+
+/** Ranks and scale of one kind of PLoRA layer: y += scale * B A x. */
+export interface PloraConfig {
+  readonly rank: number
+  readonly scale: number
+}
+
+/** InternLM2-style decoder. */
+export interface DecoderConfig {
+  readonly vocabularySize: number
+  readonly hiddenSize: number
+  readonly intermediateSize: number
+  readonly layers: number
+  readonly heads: number
+  readonly kvHeads: number
+  readonly headDim: number
+  readonly normEpsilon: number
+  readonly ropeTheta: number
+  readonly ropeScaling: { readonly type: 'linear' | 'dynamic'; readonly factor: number } | null
+  readonly maxPositions: number
+  readonly bias: boolean
+  readonly padId: number
+  /** PLoRA of wqkv, and of the four other linear layers. */
+  readonly plora: { readonly wqkv: PloraConfig; readonly others: PloraConfig }
+}
+
+/** One 3 x 3 convolution of a convolutional stem. */
+export interface StemLayer {
+  readonly channels: number
+  readonly stride: number
+}
+
+/** CLIP vision tower; with a stem, convolutions take the place of the patch embedding. */
+export interface VisionConfig {
+  readonly hiddenSize: number
+  readonly intermediateSize: number
+  readonly layers: number
+  readonly heads: number
+  readonly imageSize: number
+  readonly patchSize: number
+  readonly normEpsilon: number
+  readonly stem: readonly StemLayer[] | null
+  /** Tokens a picture: (imageSize / patchSize)^2. */
+  readonly tokens: number
+}
+
+/** The whole model. */
+export interface ModelConfig {
+  readonly decoder: DecoderConfig
+  readonly vision: VisionConfig | null
+  /** Prompts are cut to this many positions. */
+  readonly maxLength: number
+  /** How linear weights are stored: null = float, otherwise blocks of `blockSize` values with one scale each. */
+  readonly quantization: { readonly bits: 4 | 8; readonly blockSize: number } | null
+}
+
+const size = z.number().int().min(1).max(1_000_000)
+const visionSchema = z.object({
+  hidden_size: size.default(1024),
+  intermediate_size: size.default(4096),
+  num_hidden_layers: z.number().int().min(1).max(200).default(24),
+  num_attention_heads: size.default(16),
+  image_size: size.optional(),
+  patch_size: size.default(14),
+  layer_norm_eps: z.number().positive().default(1e-5),
+  hidden_act: z.literal('quick_gelu').default('quick_gelu'),
+  stem: z.array(z.object({ channels: size, stride: z.union([z.literal(1), z.literal(2)]) })).nullish(),
+})
+const schema = z.object({
+  vocab_size: size.default(92544),
+  hidden_size: size.default(4096),
+  intermediate_size: size.default(14336),
+  num_hidden_layers: z.number().int().min(1).max(1000).default(32),
+  num_attention_heads: size.default(32),
+  num_key_value_heads: size.optional(),
+  hidden_act: z.literal('silu').default('silu'),
+  rms_norm_eps: z.number().positive().default(1e-5),
+  rope_theta: z.number().positive().default(1_000_000),
+  rope_scaling: z.strictObject({ type: z.enum(['linear', 'dynamic']), factor: z.number().min(1) }).nullish(),
+  max_position_embeddings: size.default(32768),
+  bias: z.boolean().default(false),
+  tie_word_embeddings: z.literal(false).default(false),
+  pad_token_id: z.number().int().min(0).default(2),
+  max_length: size.default(4096),
+  img_size: size.optional(),
+  vision_config: visionSchema.nullish(),
+  plora_rank: size.optional(),
+  plora_alpha: z.number().positive().optional(),
+  plora_rank_wqkv: size.optional(),
+  plora_alpha_wqkv: z.number().positive().optional(),
+  quantization_config: z
+    .object({ method: z.literal('blocks'), bits: z.union([z.literal(4), z.literal(8)]), block_size: z.literal([16, 32, 64, 128]) })
+    .nullish(),
+})
+
+/** Ranks read from a checkpoint's tensors, where config.json does not say. */
+export interface CheckpointRanks {
+  readonly wqkv?: number
+  readonly others?: number
+}
+
+/**
+ * Reads a parsed config.json.
+ * @param file named in errors
+ * @param ranks PLoRA ranks of the checkpoint (shape of Plora_A), used where the configuration has none
+ * @throws InputError naming file and field
+ */
+export function parseModelConfig(json: unknown, file: string, ranks: CheckpointRanks = {}): ModelConfig {
+  const parsed = schema.safeParse(json)
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]
+    throw new InputError(`${file}: field "${issue?.path.join('.') || '(whole file)'}": ${issue?.message ?? 'not valid'}`)
+  }
+  const c = parsed.data
+  const fail = (text: string) => new InputError(`${file}: ${text}`)
+  if (c.hidden_size % c.num_attention_heads) {
+    throw fail(`hidden_size ${c.hidden_size} is not divisible by num_attention_heads ${c.num_attention_heads}`)
+  }
+  const kvHeads = c.num_key_value_heads ?? c.num_attention_heads
+  if (c.num_attention_heads % kvHeads) {
+    throw fail(`num_attention_heads ${c.num_attention_heads} is not divisible by num_key_value_heads ${kvHeads}`)
+  }
+  if ((c.hidden_size / c.num_attention_heads) % 2) throw fail('the head dimension is odd: rotary positions need an even one')
+  const wqkvRank = ranks.wqkv ?? c.plora_rank_wqkv ?? c.plora_rank ?? 256
+  const rank = ranks.others ?? c.plora_rank ?? 256
+  // The scale cannot be read from shapes: 1, but 2 where wqkv has the 4KHD rank 8 and nothing else is said (SPEC 1).
+  const wqkvAlpha = c.plora_alpha_wqkv ?? (wqkvRank === 8 && c.plora_alpha === undefined ? 16 : wqkvRank)
+  return {
+    decoder: {
+      vocabularySize: c.vocab_size,
+      hiddenSize: c.hidden_size,
+      intermediateSize: c.intermediate_size,
+      layers: c.num_hidden_layers,
+      heads: c.num_attention_heads,
+      kvHeads,
+      headDim: c.hidden_size / c.num_attention_heads,
+      normEpsilon: c.rms_norm_eps,
+      ropeTheta: c.rope_theta,
+      ropeScaling: c.rope_scaling ?? null,
+      maxPositions: c.max_position_embeddings,
+      bias: c.bias,
+      padId: c.pad_token_id,
+      plora: {
+        wqkv: { rank: wqkvRank, scale: wqkvAlpha / wqkvRank },
+        others: { rank, scale: (c.plora_alpha ?? rank) / rank },
+      },
+    },
+    vision: c.vision_config ? visionConfig(c.vision_config, c.img_size, fail) : null,
+    maxLength: c.max_length,
+    quantization: c.quantization_config
+      ? { bits: c.quantization_config.bits, blockSize: c.quantization_config.block_size }
+      : null,
+  }
+}
+
+function visionConfig(v: z.infer<typeof visionSchema>, imgSize: number | undefined, fail: (text: string) => InputError): VisionConfig {
+  const imageSize = imgSize ?? v.image_size ?? 490
+  if (imageSize % v.patch_size) throw fail(`vision: image size ${imageSize} is not a multiple of patch_size ${v.patch_size}`)
+  if (v.hidden_size % v.num_attention_heads) {
+    throw fail(`vision_config: hidden_size ${v.hidden_size} is not divisible by num_attention_heads ${v.num_attention_heads}`)
+  }
+  const stem = v.stem ?? null
+  if (stem) {
+    const stride = stem.reduce((n, layer) => n * layer.stride, 1)
+    if (stride !== v.patch_size) throw fail(`vision_config: the stem's strides multiply to ${stride}, not patch_size ${v.patch_size}`)
+    if (stem.at(-1)?.channels !== v.hidden_size) throw fail(`vision_config: the stem must end with hidden_size ${v.hidden_size} channels`)
+  }
+  return {
+    hiddenSize: v.hidden_size,
+    intermediateSize: v.intermediate_size,
+    layers: v.num_hidden_layers,
+    heads: v.num_attention_heads,
+    imageSize,
+    patchSize: v.patch_size,
+    normEpsilon: v.layer_norm_eps,
+    stem,
+    tokens: (imageSize / v.patch_size) ** 2,
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * The InternLM2 decoder with PLoRA (SPEC 4), for training and inference alike. `attend` is the one place where the two
+ * part: differentiable attention over the whole sequence, or fused attention over a KV cache.
+ */
+import { add, type Graph, mul, type RowIndex, rmsNorm, silu, type Tensor } from '../engine/index.js'
+import type { DecoderConfig } from './config.js'
+import { plora } from './plora.js'
+import type { Weights } from './weights.js'
+
+/** Attention of one layer: qkv [batch, tokens, (heads + 2 kvHeads) d] -> [batch, tokens, heads d]. */
+export type Attend = (g: Graph, qkv: Tensor, layer: number) => Tensor
+
+/** One block: x + attention(norm(x)), then + ffn(norm(.)). x [batch, tokens, hidden]. */
+export function decoderBlock(
+  g: Graph,
+  w: Weights,
+  c: DecoderConfig,
+  x: Tensor,
+  layer: number,
+  image: RowIndex | undefined,
+  attend: Attend,
+): Tensor {
+  const at = `model.layers.${layer}`
+  const { wqkv, others } = c.plora
+  const normed = rmsNorm(g, x, w.tensor(g, `${at}.attention_norm.weight`), c.normEpsilon)
+  const attended = attend(g, plora(g, w, normed, `${at}.attention.wqkv`, image, wqkv), layer)
+  const h = add(g, x, plora(g, w, attended, `${at}.attention.wo`, image, others))
+  const n = rmsNorm(g, h, w.tensor(g, `${at}.ffn_norm.weight`), c.normEpsilon)
+  const gate = silu(g, plora(g, w, n, `${at}.feed_forward.w1`, image, others))
+  const wide = mul(g, gate, plora(g, w, n, `${at}.feed_forward.w3`, image, others))
+  return add(g, h, plora(g, w, wide, `${at}.feed_forward.w2`, image, others))
+}
+
+/**
+ * All blocks and the final norm: embeddings [batch, tokens, hidden] -> hidden states of the same shape.
+ * @param image rows ([batch, column] pairs) that are image tokens; undefined for a graph without PLoRA
+ * @param onHidden sees the input and each block's output, as the reference's `hidden_states` list does
+ */
+export function decoder(
+  g: Graph,
+  w: Weights,
+  c: DecoderConfig,
+  embeddings: Tensor,
+  image: RowIndex | undefined,
+  attend: Attend,
+  onHidden: (index: number, hidden: Tensor) => void = () => {},
+): Tensor {
+  let x = embeddings
+  onHidden(0, x)
+  for (let layer = 0; layer < c.layers; layer++) {
+    x = decoderBlock(g, w, c, x, layer, image, attend)
+    if (layer + 1 < c.layers) onHidden(layer + 1, x)
+  }
+  const hidden = rmsNorm(g, x, w.tensor(g, 'model.norm.weight'), c.normEpsilon)
+  onHidden(c.layers, hidden)
+  return hidden
+}

@@ -1,0 +1,40 @@
+/**
+ * Tables of rotary position embeddings, with linear and dynamic NTK scaling (SPEC 4). The reference keeps the longest
+ * table it ever made; here that is a state which callers may keep (parity) or drop (the default: once per request).
+ */
+import { allocate } from '../engine/index.js'
+import type { DecoderConfig } from './config.js'
+
+/** cos and sin of every position, [positions, d/2] each, row major. */
+export interface RotaryTables {
+  readonly positions: number
+  readonly cos: Float32Array
+  readonly sin: Float32Array
+}
+
+/**
+ * Tables for `positions` positions. `longest` is the largest total length seen; beyond the configuration's limit dynamic
+ * scaling stretches the base for every position.
+ */
+export function rotaryTables(c: DecoderConfig, positions: number, longest = positions): RotaryTables {
+  const d = c.headDim
+  const scaling = c.ropeScaling
+  let base = c.ropeTheta
+  if (scaling?.type === 'dynamic' && longest > c.maxPositions) {
+    base *= ((scaling.factor * longest) / c.maxPositions - (scaling.factor - 1)) ** (d / (d - 2))
+  }
+  const step = scaling?.type === 'linear' ? scaling.factor : 1
+  const half = d / 2
+  const cos = allocate('f32', positions * half)
+  const sin = allocate('f32', positions * half)
+  for (let j = 0; j < half; j++) {
+    // The reference computes frequencies and angles in float32.
+    const frequency = Math.fround(1 / Math.fround(base ** ((2 * j) / d)))
+    for (let p = 0; p < positions; p++) {
+      const angle = Math.fround(Math.fround(p / step) * frequency)
+      cos[p * half + j] = Math.cos(angle)
+      sin[p * half + j] = Math.sin(angle)
+    }
+  }
+  return { positions, cos, sin }
+}

@@ -1,0 +1,30 @@
+/** Learning-rate scale and weight decay of each tensor (SPEC 11.1): layer-wise decay in the vision tower, a factor for the decoder. */
+import type { TensorRates } from '../engine/index.js'
+import type { ModelConfig } from '../model/config.js'
+import { type ParameterSpec, visionPrefix } from '../model/parameters.js'
+
+/** What the recipe says about rates. */
+export interface GroupOptions {
+  readonly weightDecay: number
+  /** 0.9 in the paper; 1 = off. */
+  readonly visionLayerDecay: number
+  /** Factor on the decoder's base weights, embeddings and head (0.2 in SFT). */
+  readonly decoderFactor: number
+}
+
+/**
+ * Rates by tensor name. Block i of L vision blocks gets decay^(L - i), everything before the blocks decay^(L + 1). Biases
+ * and the vision tower's LayerNorm weights are not decayed; RMSNorm weights and embeddings are, as in the official trainer.
+ */
+export function tensorRates(config: ModelConfig, specs: readonly ParameterSpec[], o: GroupOptions): Map<string, TensorRates> {
+  const layers = config.vision?.layers ?? 0
+  return new Map(
+    specs.map(({ name, group }) => {
+      const block = new RegExp(`^${visionPrefix}\\.encoder\\.layers\\.(\\d+)\\.`).exec(name)?.[1]
+      let lrScale = group === 'decoder' ? o.decoderFactor : 1
+      if (group === 'vision') lrScale = o.visionLayerDecay ** (block === undefined ? layers + 1 : layers - Number(block))
+      const norm = group === 'vision' && /norm\d?\.weight$|layrnorm\.weight$/.test(name)
+      return [name, { lrScale, weightDecay: name.endsWith('.bias') || norm ? 0 : o.weightDecay }]
+    }),
+  )
+}

@@ -1,0 +1,218 @@
+/**
+ * The training recipe: a YAML file with one dial for each thing a run may choose, everything else derived from the stage and
+ * printed (SPEC section 11.1). There is no inheritance between recipes: what a run does stands in one file. It does not know how
+ * training is done.
+ */
+import { readFileSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname, resolve } from 'node:path'
+import { z } from 'zod'
+import { InputError } from '../errors.js'
+import { checkYaml } from './recipe-yaml.js'
+import { warmupSteps } from './schedule.js'
+
+export type Stage = 'language' | 'vision' | 'pretrain' | 'sft'
+
+/** Parameters that are frozen or trained together. `decoder` is the embeddings, the base layers, the norms and the head. */
+export type Group = 'vision' | 'projector' | 'plora' | 'decoder'
+
+export const GROUPS: readonly Group[] = ['vision', 'projector', 'plora', 'decoder']
+
+export interface RecipeData {
+  readonly file: string
+  /** Share of this file among those of its kind, relative; default 1. */
+  readonly weight: number
+  readonly augment: 'none' | 'sprite' | 'photo'
+}
+
+/** A recipe with every value filled in; paths are absolute. */
+export interface Recipe {
+  readonly file: string
+  readonly stage: Stage
+  /** A model directory to continue from, or a config.json to start from with fresh weights. */
+  readonly start: { readonly from: string } | { readonly config: string }
+  readonly out: string
+  /** Absent: the tokenizer of the model continued from. */
+  readonly tokenizer?: string
+  readonly data: readonly RecipeData[]
+  /** Fraction of samples drawn from text-only files; absent: by weight alone. */
+  readonly textShare?: number
+  readonly batchSize: number
+  /** Micro-batches averaged into one optimiser step. */
+  readonly accumulate: number
+  readonly maxLength: number
+  readonly steps: number
+  readonly learningRate: number
+  readonly warmupRatio: number
+  readonly warmupSteps: number
+  readonly weightDecay: number
+  readonly betas: readonly [number, number]
+  readonly eps: number
+  /** Largest norm of all gradients together. */
+  readonly clip: number
+  readonly vitLayerDecay: number
+  readonly decoderLrFactor: number
+  readonly ploraInit: 'zero_b' | 'literal'
+  readonly freeze: readonly Group[]
+  /** The groups that are not frozen. */
+  readonly train: readonly Group[]
+  readonly seed: number
+  readonly checkpointEvery: number
+  /** Checkpoints kept, the newest ones. */
+  readonly keep: number
+  readonly threads: number
+  readonly dtype: 'f32' | 'f16'
+}
+
+/** Which groups a stage leaves alone, unless the recipe says otherwise (SPEC section 11.1). */
+const FROZEN: Readonly<Record<Stage, readonly Group[]>> = {
+  language: ['vision', 'projector', 'plora'],
+  vision: ['plora', 'decoder'],
+  pretrain: ['decoder'],
+  sft: [],
+}
+
+const MAX_BYTES = 1_000_000
+
+const count = (max: number) =>
+  z
+    .int({ error: `expected a whole number from 1 to ${max}` })
+    .min(1)
+    .max(max)
+const path = z.string().min(1, 'expected a path')
+const fraction = z.number().min(0).max(1)
+
+const Schema = z
+  .strictObject({
+    stage: z.enum(['language', 'vision', 'pretrain', 'sft']),
+    from: path.optional(),
+    init: z.strictObject({ config: path }).optional(),
+    out: path,
+    tokenizer: path.optional(),
+    data: z
+      .array(
+        z.strictObject({
+          file: path,
+          weight: z.number().positive().default(1),
+          augment: z.enum(['none', 'sprite', 'photo']).default('none'),
+        }),
+      )
+      .min(1, 'expected at least one file'),
+    text_share: fraction.optional(),
+    batch_size: count(65_536),
+    accumulate: count(65_536).default(1),
+    max_length: count(1_048_576),
+    steps: count(1_000_000_000),
+    learning_rate: z.number().positive().max(1),
+    warmup_ratio: fraction.default(0.01),
+    weight_decay: fraction.default(0.1),
+    betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.95]),
+    eps: z.number().positive().max(1).default(1e-8),
+    clip: z.number().positive().default(1),
+    vit_layer_decay: z.number().positive().max(1).default(0.9),
+    decoder_lr_factor: z.number().positive().max(100).optional(),
+    plora_init: z.enum(['zero_b', 'literal']).default('zero_b'),
+    freeze: z.array(z.enum(['vision', 'projector', 'plora', 'decoder'])).optional(),
+    seed: z.int().min(0).default(0),
+    checkpoint_every: count(1_000_000_000).optional(),
+    keep: count(1_000_000).default(2),
+    threads: count(1024).optional(),
+    dtype: z.enum(['f32', 'f16']).default('f32'),
+  })
+  .superRefine((recipe, context) => {
+    const wrong = (field: string, message: string): void => context.addIssue({ code: 'custom', path: [field], message })
+    if ((recipe.from === undefined) === (recipe.init === undefined)) {
+      wrong(
+        recipe.from === undefined ? 'from' : 'init',
+        'expected either from (a model directory) or init (a config), exactly one',
+      )
+    }
+    if (recipe.init !== undefined && recipe.tokenizer === undefined)
+      wrong('tokenizer', 'expected a path, since init brings no tokenizer')
+    if (GROUPS.every((group) => recipe.freeze?.includes(group)))
+      wrong('freeze', 'every group is frozen; leave at least one to train')
+  })
+
+/**
+ * Reads and checks a recipe and fills in what it leaves out. Throws InputError naming file, line and field, for a wrong value, an
+ * unknown field, or a path to read that does not exist.
+ */
+export function loadRecipe(file: string): Recipe {
+  const { value, fail } = checkYaml(file, readText(file), Schema)
+  const absolute = (name: string): string => resolve(dirname(file), name)
+  const existing = (field: readonly PropertyKey[], name: string, kind: 'file' | 'directory'): string => {
+    const stat = name.includes('\0') ? undefined : statSync(absolute(name), { throwIfNoEntry: false })
+    if (!(kind === 'file' ? stat?.isFile() : stat?.isDirectory()))
+      return fail(field, `no ${kind} "${name}" (paths are relative to the recipe)`)
+    return absolute(name)
+  }
+  const frozen = value.freeze ?? FROZEN[value.stage]
+  return {
+    file,
+    stage: value.stage,
+    start:
+      value.init === undefined
+        ? { from: existing(['from'], value.from ?? '', 'directory') }
+        : { config: existing(['init', 'config'], value.init.config, 'file') },
+    out: absolute(value.out),
+    ...(value.tokenizer === undefined ? {} : { tokenizer: existing(['tokenizer'], value.tokenizer, 'file') }),
+    data: value.data.map((entry, i) => ({ ...entry, file: existing(['data', i, 'file'], entry.file, 'file') })),
+    ...(value.text_share === undefined ? {} : { textShare: value.text_share }),
+    batchSize: value.batch_size,
+    accumulate: value.accumulate,
+    maxLength: value.max_length,
+    steps: value.steps,
+    learningRate: value.learning_rate,
+    warmupRatio: value.warmup_ratio,
+    warmupSteps: warmupSteps(value.warmup_ratio, value.steps),
+    weightDecay: value.weight_decay,
+    betas: value.betas,
+    eps: value.eps,
+    clip: value.clip,
+    vitLayerDecay: value.vit_layer_decay,
+    decoderLrFactor: value.decoder_lr_factor ?? (value.stage === 'sft' ? 0.2 : 1),
+    ploraInit: value.plora_init,
+    freeze: GROUPS.filter((group) => frozen.includes(group)),
+    train: GROUPS.filter((group) => !frozen.includes(group)),
+    seed: value.seed,
+    checkpointEvery: value.checkpoint_every ?? Math.max(1, Math.ceil(value.steps / 10)),
+    keep: value.keep,
+    threads: value.threads ?? availableParallelism(),
+    dtype: value.dtype,
+  }
+}
+
+function readText(file: string): string {
+  const stat = statSync(file, { throwIfNoEntry: false })
+  if (!stat?.isFile()) throw new InputError(`${file}: no such recipe file`)
+  if (stat.size > MAX_BYTES) throw new InputError(`${file}: ${stat.size} bytes, expected a recipe of at most ${MAX_BYTES}`)
+  return readFileSync(file, 'utf8')
+}
+
+/** Every value of the run as text, one a line, the derived ones included: what a log starts with. */
+export function describeRecipe(recipe: Recipe): string {
+  const { start, data } = recipe
+  const rows: [string, string | number][] = [
+    ['stage', recipe.stage],
+    ['start', 'from' in start ? `continue ${start.from}` : `fresh weights for ${start.config}`],
+    ['out', `${recipe.out} (${recipe.dtype})`],
+    ['tokenizer', recipe.tokenizer ?? 'of the model continued from'],
+    ...data.map((entry): [string, string] => ['data', `${entry.file}, weight ${entry.weight}, augment ${entry.augment}`]),
+    ['text share', recipe.textShare ?? 'by weight'],
+    ['trained', recipe.train.join(', ')],
+    ['frozen', recipe.freeze.join(', ') || 'nothing'],
+    ['samples per step', `${recipe.batchSize * recipe.accumulate} (batch ${recipe.batchSize} x accumulate ${recipe.accumulate})`],
+    ['max length', recipe.maxLength],
+    ['steps', `${recipe.steps}, ${recipe.steps * recipe.batchSize * recipe.accumulate} samples in all`],
+    ['learning rate', `${recipe.learningRate}, warm-up ${recipe.warmupSteps} steps, then cosine to 0`],
+    ['decoder rate factor', recipe.decoderLrFactor],
+    ['vision layer decay', recipe.vitLayerDecay === 1 ? 'off' : recipe.vitLayerDecay],
+    ['AdamW', `betas ${recipe.betas.join(', ')}, eps ${recipe.eps}, weight decay ${recipe.weightDecay}, clip ${recipe.clip}`],
+    ['PLoRA init', recipe.ploraInit],
+    ['checkpoint', `every ${recipe.checkpointEvery} steps, the last ${recipe.keep} kept`],
+    ['seed', recipe.seed],
+    ['threads', recipe.threads],
+  ]
+  const width = Math.max(...rows.map(([name]) => name.length))
+  return `${rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n')}\n`
+}
