@@ -31,7 +31,7 @@ export async function evaluateGraph(
   }
   const make = (p: Plain) => keep(Value.of(p.dtype, p.shape, p.data))
   const weights = new Map(g.openWeights.map((w) => [w.name, make(inputs[w.name] as Plain)]))
-  const session = new Session(g.encode(), weights, { threads: 1, ...options })
+  const session = new Session(g, weights, { threads: 1, ...options })
   try {
     const bound = Object.fromEntries(g.inputNames.map((name) => [name, make(inputs[name] as Plain)]))
     const made = Object.fromEntries(

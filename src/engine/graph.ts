@@ -79,6 +79,9 @@ export class Graph {
   private readonly parameters = new Map<string, Tensor>()
   private readonly constants = new Map<string, Tensor>()
   private readonly names = new Set<string>()
+  /** Weights that stay outside the model. */
+  readonly shared = new Set<string>()
+  private readonly renamed = new Map<string, string>()
   private counter = 0
   private recording = true
   /** Recorded operations in order; read by autodiff. */
@@ -108,10 +111,18 @@ export class Graph {
     return tensor
   }
 
-  /** A weight that never changes: handed over once when the session is made, and packed for speed. */
-  weight(name: string, dtype: Dtype, shape: readonly number[]): Tensor {
+  /**
+   * A weight that never changes. `shared` ones are only ever the second factor of a product: they stay in the memory that
+   * is handed over, and sessions share them. The others become part of the model, because ONNX Runtime's constant folding
+   * does not see values that are handed over.
+   */
+  weight(name: string, dtype: Dtype, shape: readonly number[], shared = false): Tensor {
     const known = this.parameters.get(name)
-    if (known) return known
+    if (known) {
+      if (!shared) this.shared.delete(name)
+      return known
+    }
+    if (shared) this.shared.add(name)
     this.initializers.set(this.unique(name), { name, dtype, shape })
     const tensor = { name, dtype, shape, tracked: false }
     this.parameters.set(name, tensor)
@@ -193,11 +204,17 @@ export class Graph {
     }
   }
 
-  /** Names a tensor as an output of the graph. */
+  /**
+   * Names a tensor as an output of the graph. The node that makes it writes the output's memory itself (an Identity would
+   * copy, which an in-place KV cache cannot afford), so a tensor can be an output once.
+   */
   output(name: string, tensor: Tensor): void {
-    this.unique(name)
-    this.nodeInto('Identity', [tensor], [{ ...tensor, name }])
-    this.outputs.push({ name, dtype: tensor.dtype, shape: tensor.shape })
+    this.outputs.push({ name: this.unique(name), dtype: tensor.dtype, shape: tensor.shape })
+    if (this.inputs.some((v) => v.name === tensor.name) || this.renamed.has(tensor.name) || this.initializers.has(tensor.name)) {
+      this.nodeInto('Identity', [tensor], [{ ...tensor, name }])
+    } else {
+      this.renamed.set(tensor.name, name)
+    }
   }
 
   /** Names of graph inputs, in order. */
@@ -210,10 +227,15 @@ export class Graph {
     return [...this.initializers.values()].filter((t) => !t.bytes)
   }
 
-  /** The bytes of the .onnx model. */
-  encode(): Uint8Array {
-    const { name, nodes, inputs, outputs } = this
-    return encodeModel({ name, nodes, inputs, outputs, initializers: [...this.initializers.values()] }, weightPlaceholder)
+  /** The bytes of the .onnx model. @param weights bytes of the weights that are not shared */
+  encode(weights: (name: string) => Uint8Array): Uint8Array {
+    const { name, inputs, outputs } = this
+    const final = (t: string) => this.renamed.get(t) ?? t
+    const nodes = this.nodes.map((n) => ({ ...n, inputs: n.inputs.map(final), outputs: n.outputs.map(final) }))
+    const initializers = [...this.initializers.values()].map((t) =>
+      t.bytes || this.shared.has(t.name) ? t : { ...t, bytes: weights(t.name) },
+    )
+    return encodeModel({ name, nodes, inputs, outputs, initializers }, weightPlaceholder)
   }
 }
 

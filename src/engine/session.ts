@@ -4,6 +4,7 @@
  */
 import { dirname } from 'node:path'
 import { XComposerError } from '../errors.js'
+import type { Graph } from './graph.js'
 import { closed, opened } from './handles.js'
 import { libraryPath, ort, out, type Pointer } from './ort.js'
 import type { Value } from './value.js'
@@ -18,6 +19,8 @@ export interface SessionOptions {
   readonly provider?: 'cpu' | 'cuda' | 'webgpu' | 'coreml' | 'dml'
   /** Whether idle worker threads spin (faster, burns the core) or sleep; default true. */
   readonly spin?: boolean
+  /** Whether the memory plan of each combination of sizes is kept; off where sizes change all the time. Default true. */
+  readonly memoryPattern?: boolean
   /** Called with one line when the provider is not available and the CPU is used instead. */
   readonly onFallback?: (line: string) => void
   /** Writes ONNX Runtime's per-node timings to files with this prefix, for benchmarks. */
@@ -63,20 +66,21 @@ export class Session {
   private running = false
   private bound: Bindings | undefined
 
+  /** Names of the graph's inputs, for callers that bind more values than one graph reads. */
+  readonly inputNames: readonly string[]
+
   /**
-   * @param model bytes of an .onnx model
-   * @param weights values for the initializers that the model leaves open, by name
+   * @param weights values for all weights of the graph, by name; kept referenced for as long as native code may read them
    * @throws EngineError when ONNX Runtime refuses the model
    */
   constructor(
-    model: Uint8Array,
-    /** Kept referenced for as long as native code may read them. */
+    graph: Graph,
     readonly weights: ReadonlyMap<string, Value> = new Map(),
     options: SessionOptions = {},
     pool?: WeightPool,
-    /** Names of the graph's inputs, for callers that bind more values than one graph reads. */
-    readonly inputNames: readonly string[] = [],
   ) {
+    this.inputNames = graph.inputNames
+    const model = graph.encode((name) => bytesOf(weights.get(name)))
     const api = ort()
     const made = out()
     api.call('CreateSessionOptions', made)
@@ -87,8 +91,9 @@ export class Session {
       if (options.spin === false) api.call('AddSessionConfigEntry', settings, 'session.intra_op.allow_spinning', '0')
       const folder = dirname(libraryPath())
       api.call('AddSessionConfigEntry', settings, 'session.model_external_initializers_file_folder_path', folder)
+      if (options.memoryPattern === false) api.call('DisableMemPattern', settings)
       if (options.profile) api.call('EnableProfiling', settings, options.profile)
-      for (const [name, value] of this.weights) api.call('AddInitializer', settings, name, value.pointer)
+      for (const [name, value] of weights) if (graph.shared.has(name)) api.call('AddInitializer', settings, name, value.pointer)
       appendProvider(settings, options)
       const session = out()
       if (pool) {
@@ -160,4 +165,9 @@ function appendProvider(settings: Pointer, options: SessionOptions): void {
     const reason = error instanceof Error ? error.message : String(error)
     options.onFallback?.(`${provider} is not available here (${reason}); using the CPU`)
   }
+}
+
+function bytesOf(value: Value | undefined): Uint8Array {
+  if (!value) throw new XComposerError('a session was made without one of its weights')
+  return new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength)
 }

@@ -15,12 +15,16 @@ export interface Weights {
 
 /** Float weights: trainable where `trains` says so, constants otherwise. */
 export function floatWeights(shapes: ReadonlyMap<string, readonly number[]>, trains: (name: string) => boolean = () => false): Weights {
-  const tensor = (g: Graph, name: string) => {
+  const tensor = (g: Graph, name: string, shared = false) => {
     const shape = shapes.get(name)
     if (!shape) throw new RangeError(`the model has no tensor ${name}`)
-    return trains(name) ? g.trainable(name, shape) : g.weight(name, 'f32', shape)
+    return trains(name) ? g.trainable(name, shape) : g.weight(name, 'f32', shape, shared)
   }
-  return { tensor, product: (g, x, name) => linear(g, x, tensor(g, `${name}.weight`)), has: (name) => shapes.has(name) }
+  return {
+    tensor: (g, name) => tensor(g, name),
+    product: (g, x, name) => linear(g, x, tensor(g, `${name}.weight`, true)),
+    has: (name) => shapes.has(name),
+  }
 }
 
 /** A linear layer with its bias, if the checkpoint has one: x [..., in] -> [..., out]. */

@@ -52,7 +52,8 @@ describe('augment', () => {
     for (let key = 0; key < 200; key++) {
       const { data } = augment(disc(96), 'sprite', 64, random(7, key), { keepColour: true })
       let red = 0
-      for (let i = 0; i < data.length; i += 3) if ((data[i] ?? 0) > 150 && (data[i + 1] ?? 0) < 70 && (data[i + 2] ?? 0) < 70) red++
+      for (let i = 0; i < data.length; i += 3)
+        if ((data[i] ?? 0) > 150 && (data[i + 1] ?? 0) < 70 && (data[i + 2] ?? 0) < 70) red++
       expect(red / 4096, `key ${key}`).toBeGreaterThan(0.15)
       seen.add(hash(...data.subarray(0, 3000)))
     }

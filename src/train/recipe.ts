@@ -31,6 +31,8 @@ export interface Recipe {
   readonly stage: Stage
   /** A model directory to continue from, or a config.json to start from with fresh weights. */
   readonly start: { readonly from: string } | { readonly config: string }
+  /** A model directory whose vision tower replaces the one of `start`, as the paper starts from a pretrained CLIP. */
+  readonly visionFrom?: string
   readonly out: string
   /** Absent: the tokenizer of the model continued from. */
   readonly tokenizer?: string
@@ -87,6 +89,7 @@ const Schema = z
     stage: z.enum(['language', 'vision', 'pretrain', 'sft']),
     from: path.optional(),
     init: z.strictObject({ config: path }).optional(),
+    vision_from: path.optional(),
     out: path,
     tokenizer: path.optional(),
     data: z
@@ -154,6 +157,7 @@ export function loadRecipe(file: string): Recipe {
       value.init === undefined
         ? { from: existing(['from'], value.from ?? '', 'directory') }
         : { config: existing(['init', 'config'], value.init.config, 'file') },
+    ...(value.vision_from === undefined ? {} : { visionFrom: existing(['vision_from'], value.vision_from, 'directory') }),
     out: absolute(value.out),
     ...(value.tokenizer === undefined ? {} : { tokenizer: existing(['tokenizer'], value.tokenizer, 'file') }),
     data: value.data.map((entry, i) => ({ ...entry, file: existing(['data', i, 'file'], entry.file, 'file') })),
@@ -195,6 +199,7 @@ export function describeRecipe(recipe: Recipe): string {
   const rows: [string, string | number][] = [
     ['stage', recipe.stage],
     ['start', 'from' in start ? `continue ${start.from}` : `fresh weights for ${start.config}`],
+    ...(recipe.visionFrom ? ([['vision tower', `of ${recipe.visionFrom}`]] as [string, string][]) : []),
     ['out', `${recipe.out} (${recipe.dtype})`],
     ['tokenizer', recipe.tokenizer ?? 'of the model continued from'],
     ...data.map((entry): [string, string] => ['data', `${entry.file}, weight ${entry.weight}, augment ${entry.augment}`]),

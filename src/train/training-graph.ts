@@ -163,7 +163,7 @@ export class TrainingGraph {
     g.output('loss', loss)
     for (const [name, tensor] of grads) g.output(`grad:${name}`, tensor)
     const weights = new Map(g.openWeights.map((w) => [w.name, this.frozen.get(w.name) as Value]))
-    const session = new Session(g.encode(), weights, this.options, undefined, g.inputNames)
+    const session = new Session(g, weights, this.options)
     const entry = { session, gradients: [...grads.keys()] }
     this.sessions.set(kind, entry)
     return entry

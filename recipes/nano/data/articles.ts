@@ -2,7 +2,9 @@
 // Every sentence comes from a dictionary gloss, a keyword or a hand-written fact about the kind; nothing knows pictures.
 import type { Concept } from './concepts.js'
 import { kinds } from './kinds.js'
+import type { Colour } from './questions.js'
 import type { Random } from './random.js'
+import { themes } from './themes.js'
 import { glossSentence, type WordNet, withArticle } from './wordnet.js'
 
 export type Language = 'en' | 'zh'
@@ -11,12 +13,16 @@ export interface Encyclopaedia {
   readonly concepts: readonly Concept[]
   /** "A red apple is a fruit with ...", when WordNet has a sense that fits the kind. */
   gloss(concept: Concept): string | undefined
+  /** Its main colour, when the pictures it is trained on agree. */
+  colour(concept: Concept): Colour | undefined
   /** Subjects of articles with their concepts, per language. */
   subjects(language: Language): readonly Subject[]
 }
 
 export interface Subject {
   readonly name: string
+  /** Written by hand: what people are likely to ask for, so it is practised more. */
+  readonly theme: boolean
   readonly concepts: readonly Concept[]
 }
 
@@ -47,7 +53,11 @@ function kindOf(concept: Concept) {
 const headed = /^(animal|plant|food|drink|place-building|transport|clothing|musical)/
 
 /** Builds the lookup tables once. */
-export function encyclopaedia(concepts: readonly Concept[], wordnet: WordNet): Encyclopaedia {
+export function encyclopaedia(
+  concepts: readonly Concept[],
+  wordnet: WordNet,
+  colours: ReadonlyMap<string, Colour> = new Map(),
+): Encyclopaedia {
   const glosses = new Map<string, string>()
   for (const concept of concepts) {
     const name = concept.en.replace(/^(face with|person) /, '')
@@ -58,7 +68,7 @@ export function encyclopaedia(concepts: readonly Concept[], wordnet: WordNet): E
     // The last word names the kind of an animal or a dish; of other things it often means something else (party popper).
     const byHead = head !== base && headed.test(concept.subgroup) && head !== 'face'
     const found = wordnet.find(base, kindOf(concept).senses) ?? (byHead ? wordnet.find(head, kindOf(concept).senses) : undefined)
-    if (found && found.text.length <= 100) glosses.set(concept.icon, glossSentence(found.lemma, found.text))
+    if (found && found.text.length <= 140) glosses.set(concept.icon, glossSentence(found.lemma, found.text))
   }
   const subjectsOf = (language: Language): Subject[] => {
     const out: Subject[] = []
@@ -71,36 +81,57 @@ export function encyclopaedia(concepts: readonly Concept[], wordnet: WordNet): E
     for (const concept of concepts) {
       const kind = kindOf(concept)
       add(language === 'en' ? kind.pluralEn : kind.zh, concept)
-      for (const tag of language === 'en' ? concept.tagsEn : concept.tagsZh) if (/^[a-z ]{3,}$|^[\u4e00-\u9fff]{2,}$/.test(tag)) add(tag, concept)
+      for (const tag of language === 'en' ? concept.tagsEn : concept.tagsZh)
+        if (/^[a-z ]{3,}$|^[\u4e00-\u9fff]{2,}$/.test(tag)) add(tag, concept)
     }
+    const byHand = new Set(themes.map((t) => (language === 'en' ? t.en : t.zh)))
+    for (const theme of themes)
+      for (const concept of concepts)
+        if (theme.icons.includes(concept.icon)) add(language === 'en' ? theme.en : theme.zh, concept)
     for (const [name, members] of groups) {
       const list = [...new Set(members)]
-      if (list.length >= 3) out.push({ name, concepts: list })
+      if (list.length >= 3) out.push({ name, theme: byHand.has(name), concepts: list })
     }
     return out
   }
   const subjects = { en: subjectsOf('en'), zh: subjectsOf('zh') }
-  return { concepts, gloss: (concept) => glosses.get(concept.icon), subjects: (language) => subjects[language] }
+  return {
+    concepts,
+    gloss: (concept) => glosses.get(concept.icon),
+    colour: (concept) => colours.get(concept.icon),
+    subjects: (language) => subjects[language],
+  }
+}
+
+/** Animals and the weather are not "used for" anything. */
+export function hasUse(concept: Concept): boolean {
+  return !/^animal|^sky/.test(concept.subgroup)
 }
 
 /** True sentences about one concept, the defining one first. */
 export function sentences(book: Encyclopaedia, concept: Concept, language: Language): string[] {
   const kind = kindOf(concept)
+  const colour = book.colour(concept)
   if (language === 'en') {
     const the = subjectPhrase(concept.en)
     const out = [book.gloss(concept) ?? `${the} belongs to the group of ${kind.pluralEn}.`]
     const tags = concept.tagsEn.slice(0, 3)
     if (tags.length >= 2) out.push(`${the} makes people think of ${tags.slice(0, -1).join(', ')} and ${tags.at(-1)}.`)
-    out.push(`${the} is good for ${kind.useEn}.`, ...kind.factsEn)
-    return out
+    if (colour) out.push(`${the} is mostly ${colour.en}.`)
+    if (hasUse(concept)) out.push(`${the} is good for ${kind.useEn}.`)
+    return [...out, ...kind.factsEn]
   }
   // "一种时间" is no Chinese: only kinds that are countable things take it.
-  const out = [/^(time|sky|place|hotel|money|mail|event|music$|sport|arts|light|medical)/.test(concept.subgroup) ? `${concept.zh}属于${kind.zh}这一类。` : `${concept.zh}是一种${kind.zh}。`]
+  const out = [
+    /^(time|sky|place|hotel|money|mail|event|music$|sport|arts|light|medical)/.test(concept.subgroup)
+      ? `${concept.zh}属于${kind.zh}这一类。`
+      : `${concept.zh}是一种${kind.zh}。`,
+  ]
   const tags = concept.tagsZh.slice(0, 3)
   if (tags.length >= 2) out.push(`说到${concept.zh}，人们会想到${tags.join('、')}。`)
-  out.push(`${concept.zh}可以用来${kind.useZh}。`, ...kind.factsZh)
-  // Animals and the weather are not "used for" anything.
-  return /^animal|^sky/.test(concept.subgroup) ? out.filter((s) => !s.includes('可以用来')) : out
+  if (colour) out.push(`${concept.zh}大多是${colour.zh}的。`)
+  if (hasUse(concept)) out.push(`${concept.zh}可以用来${kind.useZh}。`)
+  return [...out, ...kind.factsZh]
 }
 
 /** One paragraph: the concept is named in its first sentence, one more sentence may follow. */
@@ -115,8 +146,20 @@ export function paragraph(book: Encyclopaedia, concept: Concept, language: Langu
   return { text: [opening, ...rest].join(language === 'en' ? ' ' : ''), concept }
 }
 
-const openingsEn = ['There is much to tell about {s}.', 'Let us talk about {s}.', 'This is a short article about {s}.', 'Many people like {s}.', 'What do you know about {s}?']
-const openingsZh = ['关于{s}，有很多可以说的。', '让我们来谈谈{s}。', '这是一篇关于{s}的短文。', '很多人喜欢{s}。', '你了解{s}吗？']
+const openingsEn = [
+  'There is much to tell about {s}.',
+  'Let us talk about {s}.',
+  'This is a short article about {s}.',
+  'Many people like {s}.',
+  'What do you know about {s}?',
+]
+const openingsZh = [
+  '关于{s}，有很多可以说的。',
+  '让我们来谈谈{s}。',
+  '这是一篇关于{s}的短文。',
+  '很多人喜欢{s}。',
+  '你了解{s}吗？',
+]
 
 /** An article of three to five paragraphs, each about one concept of the subject. */
 export function article(book: Encyclopaedia, subject: Subject, language: Language, rng: Random): Article {
@@ -133,7 +176,7 @@ export function article(book: Encyclopaedia, subject: Subject, language: Languag
 /** A concept as a subject: itself first, then its relatives. */
 export function conceptSubject(book: Encyclopaedia, concept: Concept, language: Language, rng: Random): Subject {
   const relatives = book.concepts.filter((other) => other.subgroup === concept.subgroup && other !== concept)
-  return { name: language === 'en' ? concept.en : concept.zh, concepts: [concept, ...rng.sample(relatives, 4)] }
+  return { name: language === 'en' ? concept.en : concept.zh, theme: false, concepts: [concept, ...rng.sample(relatives, 4)] }
 }
 
 /** An article whose first paragraph is about the concept itself. */

@@ -9,8 +9,16 @@ import { loadTables, type Table, tableHeldOut } from './tables.js'
 const size = 64
 // Rows of three dots, most significant bit left.
 const digits: readonly (readonly number[])[] = [
-  [7, 5, 5, 5, 7], [2, 6, 2, 2, 7], [7, 1, 7, 4, 7], [7, 1, 7, 1, 7], [5, 5, 7, 1, 1],
-  [7, 4, 7, 1, 7], [7, 4, 7, 5, 7], [7, 1, 1, 2, 2], [7, 5, 7, 5, 7], [7, 5, 7, 1, 7],
+  [7, 5, 5, 5, 7],
+  [2, 6, 2, 2, 7],
+  [7, 1, 7, 4, 7],
+  [7, 1, 7, 1, 7],
+  [5, 5, 7, 1, 1],
+  [7, 4, 7, 1, 7],
+  [7, 4, 7, 5, 7],
+  [7, 1, 1, 2, 2],
+  [7, 5, 7, 5, 7],
+  [7, 5, 7, 1, 7],
 ]
 
 function printNumber(context: Context, value: number, centre: number, bottom: number, dot: number): void {
@@ -41,7 +49,11 @@ export function clearExtreme(values: readonly number[], largest: boolean): numbe
   return values.indexOf(first)
 }
 
-function pair(question: { en: readonly string[]; zh: readonly string[] }, answer: { en: string; zh: string }, name?: Colour): [Qa, Qa] {
+function pair(
+  question: { en: readonly string[]; zh: readonly string[] },
+  answer: { en: string; zh: string },
+  name?: Colour,
+): [Qa, Qa] {
   return [
     { q: slots(question.en[0]!, { n: name?.en ?? '' }), a: answer.en },
     { q: slots(question.zh[0]!, { n: name?.zh ?? '' }), a: answer.zh },
@@ -131,7 +143,8 @@ function lineChart(table: Table, rng: Random): Chart {
   const turns = [pair(ask.chartKind, { en: 'line chart', zh: '折线图' })]
   const first = values[0]!
   const last = values.at(-1)!
-  if (Math.abs(first - last) > top * 0.2) turns.push(pair(ask.trend, last > first ? { en: 'up', zh: '上升' } : { en: 'down', zh: '下降' }))
+  if (Math.abs(first - last) > top * 0.2)
+    turns.push(pair(ask.trend, last > first ? { en: 'up', zh: '上升' } : { en: 'down', zh: '下降' }))
   return { context, turns }
 }
 

@@ -129,7 +129,10 @@ export function loadConcepts(): { concepts: Concept[]; named: Named[] } {
       zh: zhName,
       namesEn,
       namesZh,
-      tagsEn: tags([...(aEn?.default ?? []), ...(row.tags ?? [])].map((tag) => tag.toLowerCase()), namesEn).slice(0, 8),
+      tagsEn: tags(
+        [...(aEn?.default ?? []), ...(row.tags ?? [])].map((tag) => tag.toLowerCase()),
+        namesEn,
+      ).slice(0, 8),
       tagsZh: tags([...(aZh?.default ?? []), ...(chinese?.tags ?? [])], namesZh).slice(0, 8),
       subgroup: subgroups[String(row.subgroup)] ?? 'other-object',
       vendors,

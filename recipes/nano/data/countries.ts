@@ -54,7 +54,8 @@ export function loadCountries(): Country[] {
     if (!row.unMember || !zh) continue
     const capital = row.capital?.[0]
     const capitalZh = capitalsZh.get(row.cca2)
-    const continent = row.region === 'Americas' ? (row.subregion === 'South America' ? 'South America' : 'North America') : row.region
+    const continent =
+      row.region === 'Americas' ? (row.subregion === 'South America' ? 'South America' : 'North America') : row.region
     const currency = Object.entries(row.currencies ?? {})[0]
     const currencyZh = currency && display('currency', currency[0])
     // Several official languages: only the unambiguous case (one language, or one beside English) is asked about.

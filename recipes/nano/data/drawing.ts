@@ -3,8 +3,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { XComposerError } from '../../../src/errors.js'
-import { encodePng } from './png.js'
 import { packagesRoot, recipeRequire, workRoot } from './paths.js'
+import { encodePng } from './png.js'
 import type { Random } from './random.js'
 
 /** A loaded picture. */
@@ -101,7 +101,18 @@ export function anyBackground(rng: Random): Rgb {
 }
 
 /** Fonts of words, all with a Latin bold or regular cut; the last one is held out for the evaluation. */
-export const wordFonts = ['bitter', 'courier-prime', 'fira-sans', 'inter', 'lora', 'merriweather', 'oswald', 'roboto-mono', 'roboto-slab', 'source-sans-3'] as const
+export const wordFonts = [
+  'bitter',
+  'courier-prime',
+  'fira-sans',
+  'inter',
+  'lora',
+  'merriweather',
+  'oswald',
+  'roboto-mono',
+  'roboto-slab',
+  'source-sans-3',
+] as const
 export const heldOutFont = 'nunito'
 
 /** Registers every font file of the recipe under its package name. @throws XComposerError when one cannot be read. */
@@ -110,7 +121,9 @@ export function registerFonts(): void {
     for (const weight of ['400', '700']) {
       const file = join(packagesRoot, '@fontsource', name, 'files', `${name}-latin-${weight}-normal.woff2`)
       if (!existsSync(file) || !canvasModule().GlobalFonts.registerFromPath(file, `${name}-${weight}`))
-        throw new XComposerError(`font file ${name}-latin-${weight}-normal.woff2 cannot be read: run npm ci in recipes/nano again`)
+        throw new XComposerError(
+          `font file ${name}-latin-${weight}-normal.woff2 cannot be read: run npm ci in recipes/nano again`,
+        )
     }
   }
 }

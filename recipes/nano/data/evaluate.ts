@@ -14,7 +14,12 @@ async function onWhite(sprite: Sprite): Promise<string> {
   const image = `img/${sprite.file}`
   const target = join(workRoot, 'eval', image)
   mkdirSync(dirname(target), { recursive: true })
-  await sharp(join(workRoot, sprite.file)).flatten({ background: '#ffffff' }).resize(spriteSize, spriteSize).removeAlpha().png().toFile(target)
+  await sharp(join(workRoot, sprite.file))
+    .flatten({ background: '#ffffff' })
+    .resize(spriteSize, spriteSize)
+    .removeAlpha()
+    .png()
+    .toFile(target)
   return image
 }
 
@@ -28,8 +33,22 @@ async function naming(things: readonly ConceptSprites[], style: 'known' | 'unsee
     const image = await onWhite(sprite)
     const { icon, namesEn, namesZh } = thing.concept
     records.push(
-      { id: `${style}-en-${icon}`, task: `naming_${style}_en`, images: [image], question: ask.name.en[0], answers: namesEn, scorer: 'exact' },
-      { id: `${style}-zh-${icon}`, task: `naming_${style}_zh`, images: [image], question: ask.name.zh[0], answers: namesZh, scorer: 'exact' },
+      {
+        id: `${style}-en-${icon}`,
+        task: `naming_${style}_en`,
+        images: [image],
+        question: ask.name.en[0],
+        answers: namesEn,
+        scorer: 'exact',
+      },
+      {
+        id: `${style}-zh-${icon}`,
+        task: `naming_${style}_zh`,
+        images: [image],
+        question: ask.name.zh[0],
+        answers: namesZh,
+        scorer: 'exact',
+      },
     )
   }
   writeJsonl(`eval/naming_${style}.jsonl`, random(`naming-${style}`).shuffle(records))
@@ -46,8 +65,22 @@ async function flagFacts(flags: readonly FlagSprites[], count: number): Promise<
       const image = await onWhite(heldOut)
       const { flagEn, flagZh } = attributeQuestions[attribute]
       records.push(
-        { id: `${country.code}-${attribute}-en`, task: 'flags', images: [image], question: flagEn, answers: [fact.en], scorer: 'exact' },
-        { id: `${country.code}-${attribute}-zh`, task: 'flags', images: [image], question: flagZh, answers: [fact.zh], scorer: 'exact' },
+        {
+          id: `${country.code}-${attribute}-en`,
+          task: 'flags',
+          images: [image],
+          question: flagEn,
+          answers: [fact.en],
+          scorer: 'exact',
+        },
+        {
+          id: `${country.code}-${attribute}-zh`,
+          task: 'flags',
+          images: [image],
+          question: flagZh,
+          answers: [fact.zh],
+          scorer: 'exact',
+        },
       )
     }
   writeJsonl('eval/flags.jsonl', rng.sample(records, count))

@@ -1,6 +1,16 @@
 // The text corpus: dictionary sentences, concept facts, translations, countries, recipes, and the same articles and
 // dialogues that fine-tuning uses. Plain documents go to documents.jsonl, turns to dialogues.jsonl.
-import { article, articleText, conceptArticle, type Encyclopaedia, paragraph, sentences, subjectPhrase, writeInstruction } from './articles.js'
+import {
+  article,
+  articleText,
+  conceptArticle,
+  type Encyclopaedia,
+  hasUse,
+  paragraph,
+  sentences,
+  subjectPhrase,
+  writeInstruction,
+} from './articles.js'
 import type { Concept, Named } from './concepts.js'
 import { attributeQuestions, attributes, type Country, countryQa, fill } from './countries.js'
 import { kinds } from './kinds.js'
@@ -27,12 +37,16 @@ export function conceptQa(book: Encyclopaedia, concept: Concept, rng: Random): Q
     { q: `Is the ${concept.en} one of the ${otherKind.pluralEn}?`, a: 'No' },
     { q: `${concept.zh}是${kind.zh}吗？`, a: '是' },
     { q: `${concept.zh}是${otherKind.zh}吗？`, a: '不是' },
-    { q: `What is the ${concept.en} good for?`, a: kind.useEn },
     { q: `${concept.zh}和什么有关？`, a: concept.tagsZh.slice(0, 3).join('、') || kind.zh },
     { q: `Give keywords for the ${concept.en}.`, a: concept.tagsEn.slice(0, 3).join(', ') || kind.en },
     { q: `介绍一下${concept.zh}。`, a: sentences(book, concept, 'zh').slice(0, 2).join('') },
     { q: `Tell me about the ${concept.en}.`, a: sentences(book, concept, 'en').slice(0, 2).join(' ') },
   ]
+  if (hasUse(concept))
+    out.push({ q: `What is the ${concept.en} good for?`, a: kind.useEn }, { q: `${concept.zh}可以用来做什么？`, a: kind.useZh })
+  const main = book.colour(concept)
+  if (main)
+    out.push({ q: `What colour is the ${concept.en} mostly?`, a: main.en }, { q: `${concept.zh}大多是什么颜色？`, a: main.zh })
   if (gloss) out.push({ q: `What is ${a}?`, a: gloss })
   return out
 }
@@ -42,7 +56,10 @@ export function listQa(book: Encyclopaedia, count: number, rng: Random): Qa[] {
   const out: Qa[] = []
   for (let i = 0; i < count; i++) {
     const [id, kind] = rng.pick([...kinds])
-    const members = rng.sample(book.concepts.filter((c) => c.subgroup === id), 3)
+    const members = rng.sample(
+      book.concepts.filter((c) => c.subgroup === id),
+      3,
+    )
     if (members.length < 3) continue
     if (rng.chance(0.5)) out.push({ q: `Name three ${kind.pluralEn}.`, a: members.map((c) => c.en).join(', ') })
     else out.push({ q: `说出三种${kind.zh}。`, a: members.map((c) => c.zh).join('、') })
@@ -73,12 +90,22 @@ export function recipeDocuments(): string[] {
   return packageJson<Recipe[]>('howtocook-mcp/all_recipes.json').flatMap((recipe) => {
     const steps = recipe.steps.map((step) => clean(step.description)).filter((s) => s.length > 3 && s.length < 120)
     if (steps.length < 2) return []
-    return [`${clean(recipe.name)}\n${steps.slice(0, 8).map((s, i) => `${i + 1}. ${s}`).join('\n')}`]
+    return [
+      `${clean(recipe.name)}\n${steps
+        .slice(0, 8)
+        .map((s, i) => `${i + 1}. ${s}`)
+        .join('\n')}`,
+    ]
   })
 }
 
 /** Writes the whole corpus. */
-export function makeLanguage(book: Encyclopaedia, named: readonly Named[], countries: readonly Country[], wordnet: WordNet): void {
+export function makeLanguage(
+  book: Encyclopaedia,
+  named: readonly Named[],
+  countries: readonly Country[],
+  wordnet: WordNet,
+): void {
   const rng = random('language')
   const documents: TextRecord[] = []
   const dialogues: DialogueRecord[] = []
@@ -109,11 +136,16 @@ export function makeLanguage(book: Encyclopaedia, named: readonly Named[], count
   for (const language of ['en', 'zh'] as const)
     for (const subject of book.subjects(language)) {
       text(articleText(article(book, subject, language, rng)))
-      for (let i = 0; i < 2; i++) talk([{ q: writeInstruction(subject.name, language), a: articleText(article(book, subject, language, rng)) }])
+      for (let i = 0; i < (subject.theme ? 8 : 2); i++)
+        talk([{ q: writeInstruction(subject.name, language), a: articleText(article(book, subject, language, rng)) }])
     }
   for (const name of named) {
     if (name.group === 2 || name.group === 9) continue
-    talk(rng.chance(0.5) ? [{ q: `Translate to Chinese: ${name.en}`, a: name.zh }] : [{ q: `把"${name.zh}"翻译成英语。`, a: name.en }])
+    talk(
+      rng.chance(0.5)
+        ? [{ q: `Translate to Chinese: ${name.en}`, a: name.zh }]
+        : [{ q: `把"${name.zh}"翻译成英语。`, a: name.en }],
+    )
   }
   for (const gloss of wordnet.common()) {
     const sentence = glossSentence(gloss.lemma, gloss.text)
@@ -133,7 +165,11 @@ export function makeLanguage(book: Encyclopaedia, named: readonly Named[], count
       text(en.join(' '))
       text(zh.join(''))
     }
-    const qa = [...countryQa(country), { q: `Translate to Chinese: ${country.en}`, a: country.zh }, { q: `把"${country.zh}"翻译成英语。`, a: country.en }]
+    const qa = [
+      ...countryQa(country),
+      { q: `Translate to Chinese: ${country.en}`, a: country.zh },
+      { q: `把"${country.zh}"翻译成英语。`, a: country.en },
+    ]
     for (const group of groupTurns(qa, 2, 4, rng)) talk(group)
   }
   for (const recipe of recipeDocuments()) text(recipe)

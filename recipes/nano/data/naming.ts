@@ -1,8 +1,9 @@
 // Naming pictures of single things, and flags with their countries' facts: pre-training dialogues.
-import { conceptQa } from './language.js'
-import type { Encyclopaedia } from './articles.js'
+
+import { type Encyclopaedia, hasUse } from './articles.js'
 import { attributeQuestions, attributes, pairHeldOut } from './countries.js'
 import { kinds } from './kinds.js'
+import { conceptQa } from './language.js'
 import { ask, palette, slots } from './questions.js'
 import { type Random, random } from './random.js'
 import { type DialogueRecord, dialogue, type Qa, writeJsonl } from './records.js'
@@ -28,10 +29,14 @@ export function sideQuestions(thing: ConceptSprites, sprite: Sprite, others: rea
     { q: slots(rng.pick(ask.isIt.en), { n: concept.en }), a: 'Yes' },
     { q: slots(rng.pick(ask.isIt.zh), { n: concept.zh }), a: '是' },
   ]
-  if (other.en !== concept.en) out.push({ q: slots(rng.pick(ask.isIt.en), { n: other.en }), a: 'No' }, { q: slots(rng.pick(ask.isIt.zh), { n: other.zh }), a: '不是' })
+  if (other.en !== concept.en)
+    out.push(
+      { q: slots(rng.pick(ask.isIt.en), { n: other.en }), a: 'No' },
+      { q: slots(rng.pick(ask.isIt.zh), { n: other.zh }), a: '不是' },
+    )
   if (kind) {
     out.push({ q: rng.pick(ask.kind.en), a: kind.en }, { q: rng.pick(ask.kind.zh), a: kind.zh })
-    out.push({ q: rng.pick(ask.use.en), a: kind.useEn }, { q: rng.pick(ask.use.zh), a: kind.useZh })
+    if (hasUse(concept)) out.push({ q: rng.pick(ask.use.en), a: kind.useEn }, { q: rng.pick(ask.use.zh), a: kind.useZh })
   }
   if (main) out.push({ q: rng.pick(ask.colour.en), a: main.en }, { q: rng.pick(ask.colour.zh), a: main.zh })
   if (concept.tagsEn.length >= 2) out.push({ q: ask.keywords.en[0], a: concept.tagsEn.slice(0, 3).join(', ') })
@@ -59,7 +64,8 @@ export function makeNaming(things: readonly ConceptSprites[], book: Encyclopaedi
         if (rng.chance(0.25)) turns.push(rng.pick(facts))
         records.push(dialogue(`naming${records.length}`, turns, [path], mayFlip(concept.subgroup, concept.icon)))
       }
-      if (side.length > 0) records.push(dialogue(`naming${records.length}`, side.slice(0, 4), [path], mayFlip(concept.subgroup, concept.icon)))
+      if (side.length > 0)
+        records.push(dialogue(`naming${records.length}`, side.slice(0, 4), [path], mayFlip(concept.subgroup, concept.icon)))
     }
   writeJsonl('pretrain/naming.jsonl', rng.shuffle(records))
 }
@@ -76,10 +82,16 @@ export function makeFlags(flags: readonly FlagSprites[]): void {
         const fact = country.facts[attribute]
         if (!fact || pairHeldOut(country.code, attribute)) return []
         const { flagEn, flagZh } = attributeQuestions[attribute]
-        return [{ q: flagEn, a: fact.en }, { q: flagZh, a: fact.zh }]
+        return [
+          { q: flagEn, a: fact.en },
+          { q: flagZh, a: fact.zh },
+        ]
       })
       const left = rng.shuffle(facts)
-      for (const start of [{ q: wording(ask.flag.en, rng), a: country.en }, { q: wording(ask.flag.zh, rng), a: country.zh }])
+      for (const start of [
+        { q: wording(ask.flag.en, rng), a: country.en },
+        { q: wording(ask.flag.zh, rng), a: country.zh },
+      ])
         records.push(dialogue(`flags${records.length}`, [start, ...left.splice(0, rng.int(1, 2))], [path]))
       for (let i = 0; i < 2; i++) {
         const turns = rng.sample(facts, 3)

@@ -34,7 +34,8 @@ export function packagesInstalled(): boolean {
 export function installPackages(): void {
   if (packagesInstalled()) return
   const result = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: recipeRoot, stdio: 'inherit' })
-  if (result.status !== 0) throw new XComposerError('npm ci in recipes/nano failed: the nano data needs its packages, check the network and run again')
+  if (result.status !== 0)
+    throw new XComposerError('npm ci in recipes/nano failed: the nano data needs its packages, check the network and run again')
 }
 
 /** Reads a text file of an installed data package. */

@@ -55,7 +55,10 @@ export type Ask = keyof typeof ask
 
 /** Fills the slots of a question. */
 export function slots(template: string, values: { n?: string; m?: string; b?: string }): string {
-  return template.replaceAll('{n}', values.n ?? '').replaceAll('{m}', values.m ?? '').replaceAll('{b}', values.b ?? '')
+  return template
+    .replaceAll('{n}', values.n ?? '')
+    .replaceAll('{m}', values.m ?? '')
+    .replaceAll('{b}', values.b ?? '')
 }
 
 /** Colours with both names and their sRGB values, far enough apart to tell at 64x64. */

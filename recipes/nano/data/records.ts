@@ -43,6 +43,7 @@ export const imagePlaceholder = '<ImageHere>'
 
 /** Makes a dialogue of turns; with pictures, every placeholder stands at the start of the first question. */
 export function dialogue(id: string, turns: readonly Qa[], images: readonly string[] = [], flip = false): DialogueRecord {
+  if (turns.length === 0) throw new RangeError(`dialogue "${id}" has no turns`)
   const conversations = turns.flatMap((turn, i): Turn[] => [
     { from: 'user', value: (i === 0 ? imagePlaceholder.repeat(images.length) : '') + turn.q },
     { from: 'assistant', value: turn.a },

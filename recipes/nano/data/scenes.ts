@@ -39,7 +39,17 @@ export function place(width: number, height: number, taken: readonly Box[], size
 export function drawSprite(context: Context, sprite: Sprite, box: Box): void {
   const [left, top, right, bottom] = sprite.box
   context.imageSmoothingQuality = 'high'
-  context.drawImage(sprite.picture, left, top, right - left, bottom - top, box.left, box.top, box.right - box.left, box.bottom - box.top)
+  context.drawImage(
+    sprite.picture,
+    left,
+    top,
+    right - left,
+    bottom - top,
+    box.left,
+    box.top,
+    box.right - box.left,
+    box.bottom - box.top,
+  )
 }
 
 type Choose = (thing: ConceptSprites, rng: Random) => Sprite | undefined
@@ -63,7 +73,13 @@ export function scene(things: readonly ConceptSprites[], choose: Choose, rng: Ra
     const sprite = choose(thing, rng)
     if (!sprite) continue
     const { width, height } = fitSides(sprite.box, rng.int(20, count === 3 ? 28 : 36))
-    const box = place(width, height, placed.map((p) => p.box), sceneSize, rng)
+    const box = place(
+      width,
+      height,
+      placed.map((p) => p.box),
+      sceneSize,
+      rng,
+    )
     if (box) placed.push({ thing, sprite, box })
   }
   const context = drawing(sceneSize)
@@ -100,7 +116,11 @@ export function sceneCaption(placed: readonly Placed[]): { en: string; zh: strin
   const a = first.thing.concept
   if (!second) return { en: `A picture of the ${a.en}.`, zh: `一张${a.zh}的图片。` }
   const b = second.thing.concept
-  if (third) return { en: `A picture of the ${a.en}, the ${b.en} and the ${third.thing.concept.en}.`, zh: `一张有${a.zh}、${b.zh}和${third.thing.concept.zh}的图片。` }
+  if (third)
+    return {
+      en: `A picture of the ${a.en}, the ${b.en} and the ${third.thing.concept.en}.`,
+      zh: `一张有${a.zh}、${b.zh}和${third.thing.concept.zh}的图片。`,
+    }
   const how = relation(first.box, second.box)
   return how
     ? { en: `The ${a.en} is ${relationWords[how].en} the ${b.en}.`, zh: `${a.zh}在${b.zh}的${relationWords[how].zh}。` }
@@ -115,9 +135,20 @@ export function sceneQuestions(placed: readonly Placed[], others: readonly Conce
     const b = boxText(box, sceneSize)
     const english = rng.chance(0.5)
     // Either its place or its name is asked: both would let the second answer be copied from the first question.
-    if (rng.chance(0.7)) out.push({ q: slots(english ? ask.where.en[rng.chance(0.75) ? 0 : 1] : ask.where.zh[rng.chance(0.75) ? 0 : 1], { n: english ? en : zh }), a: b })
+    if (rng.chance(0.7))
+      out.push({
+        q: slots(english ? ask.where.en[rng.chance(0.75) ? 0 : 1] : ask.where.zh[rng.chance(0.75) ? 0 : 1], {
+          n: english ? en : zh,
+        }),
+        a: b,
+      })
     else out.push(rng.chance(0.5) ? { q: slots(ask.at.en[0], { b }), a: en } : { q: slots(ask.at.zh[0], { b }), a: zh })
-    if (rng.chance(0.2)) out.push(rng.chance(0.5) ? { q: slots(ask.present.en[0], { n: en }), a: 'Yes' } : { q: slots(ask.present.zh[0], { n: zh }), a: '是' })
+    if (rng.chance(0.2))
+      out.push(
+        rng.chance(0.5)
+          ? { q: slots(ask.present.en[0], { n: en }), a: 'Yes' }
+          : { q: slots(ask.present.zh[0], { n: zh }), a: '是' },
+      )
   }
   const [a, b] = rng.shuffle(placed)
   if (a && b) {
@@ -134,7 +165,11 @@ export function sceneQuestions(placed: readonly Placed[], others: readonly Conce
   }
   const other = rng.pick(others)
   if (rng.chance(0.3) && !placed.some((p) => p.thing.concept.en === other.concept.en))
-    out.push(rng.chance(0.5) ? { q: slots(ask.present.en[0], { n: other.concept.en }), a: 'No' } : { q: slots(ask.present.zh[0], { n: other.concept.zh }), a: '不是' })
+    out.push(
+      rng.chance(0.5)
+        ? { q: slots(ask.present.en[0], { n: other.concept.en }), a: 'No' }
+        : { q: slots(ask.present.zh[0], { n: other.concept.zh }), a: '不是' },
+    )
   return out
 }
 
@@ -161,23 +196,31 @@ export function makeGrounding(things: readonly ConceptSprites[], count = 15000):
 }
 
 /** Copies of one thing, sometimes with one other thing among them. */
-export function countingScene(things: readonly ConceptSprites[], choose: Choose, wanted: number, rng: Random): { thing: ConceptSprites; count: number; context: Context } | undefined {
+export function countingScene(
+  things: readonly ConceptSprites[],
+  choose: Choose,
+  wanted: number,
+  rng: Random,
+): { thing: ConceptSprites; count: number; context: Context } | undefined {
   const [thing, extra] = differentThings(things, 2, rng)
   const sprite = thing && choose(thing, rng)
   if (!thing || !sprite) return undefined
   const context = drawing(sceneSize)
   background(context, sceneSize, anyBackground(rng), rng)
   const boxes: Box[] = []
-  const side = rng.int(13, wanted <= 3 ? 22 : 18)
-  let count = 0
-  for (let i = 0; i < wanted; i++) {
-    const { width, height } = fitSides(sprite.box, side + rng.int(-1, 1))
-    const box = place(width, height, boxes, sceneSize, rng)
-    if (!box) continue
-    boxes.push(box)
-    drawSprite(context, sprite, box)
-    count++
+  let side = rng.int(13, wanted <= 3 ? 22 : 17)
+  // Crowded scenes are planned again with smaller copies, or large counts would be rare.
+  while (boxes.length < wanted && side >= 9) {
+    boxes.length = 0
+    for (let i = 0; i < wanted; i++) {
+      const { width, height } = fitSides(sprite.box, side)
+      const box = place(width, height, boxes, sceneSize, rng)
+      if (box) boxes.push(box)
+    }
+    side--
   }
+  const count = boxes.length
+  for (const box of boxes) drawSprite(context, sprite, box)
   const other = extra && rng.chance(0.3) ? choose(extra, rng) : undefined
   if (other) {
     const { width, height } = fitSides(other.box, side)
@@ -242,7 +285,10 @@ export function evaluateScenes(things: readonly ConceptSprites[], count = 300): 
   const rng = random('evaluate-scenes')
   const pointing: EvalRecord[] = []
   const counting: EvalRecord[] = []
-  for (const [suffix, choose] of [['', trained], ['_held_out', heldOut]] as const)
+  for (const [suffix, choose] of [
+    ['', trained],
+    ['_held_out', heldOut],
+  ] as const)
     for (let i = 0; i < count; i++) {
       const { placed, context } = scene(things, choose, rng)
       const target = placed.length > 0 ? rng.pick(placed) : undefined
@@ -252,7 +298,14 @@ export function evaluateScenes(things: readonly ConceptSprites[], count = 300): 
         savePng(context, sceneSize, `eval/${image}`)
         const { en, zh } = target.thing.concept
         const question = slots(english ? ask.where.en[0] : ask.where.zh[0], { n: english ? en : zh })
-        pointing.push({ id: `pointing${suffix}${i}`, task: `pointing${suffix}`, images: [image], question, answers: [boxText(target.box, sceneSize)], scorer: 'box' })
+        pointing.push({
+          id: `pointing${suffix}${i}`,
+          task: `pointing${suffix}`,
+          images: [image],
+          question,
+          answers: [boxText(target.box, sceneSize)],
+          scorer: 'box',
+        })
       }
       const made = countingScene(things, choose, (i % 6) + 1, rng)
       if (made) {
@@ -260,7 +313,14 @@ export function evaluateScenes(things: readonly ConceptSprites[], count = 300): 
         savePng(made.context, sceneSize, `eval/${image}`)
         const { en, zh } = made.thing.concept
         const question = slots(english ? ask.count.en[0] : ask.count.zh[0], { n: english ? en : zh })
-        counting.push({ id: `counting${suffix}${i}`, task: `counting${suffix}`, images: [image], question, answers: [String(made.count)], scorer: 'exact' })
+        counting.push({
+          id: `counting${suffix}${i}`,
+          task: `counting${suffix}`,
+          images: [image],
+          question,
+          answers: [String(made.count)],
+          scorer: 'exact',
+        })
       }
     }
   writeJsonl('eval/pointing.jsonl', pointing)

@@ -8,18 +8,73 @@ import { place } from './scenes.js'
 
 const size = 64
 const polygon = (corners: number, turn: number): [number, number][] =>
-  Array.from({ length: corners }, (_, i) => [Math.cos(turn + (2 * Math.PI * i) / corners), Math.sin(turn + (2 * Math.PI * i) / corners)])
+  Array.from({ length: corners }, (_, i) => [
+    Math.cos(turn + (2 * Math.PI * i) / corners),
+    Math.sin(turn + (2 * Math.PI * i) / corners),
+  ])
 
 /** Shapes as corner lists in the unit circle; the circle itself has none. */
 const shapes: readonly { en: string; zh: string; corners?: readonly [number, number][] }[] = [
   { en: 'circle', zh: '圆形' },
-  { en: 'square', zh: '正方形', corners: [[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]] },
+  {
+    en: 'square',
+    zh: '正方形',
+    corners: [
+      [-0.9, -0.9],
+      [0.9, -0.9],
+      [0.9, 0.9],
+      [-0.9, 0.9],
+    ],
+  },
   { en: 'triangle', zh: '三角形', corners: polygon(3, -Math.PI / 2) },
-  { en: 'diamond', zh: '菱形', corners: [[0, -1], [0.65, 0], [0, 1], [-0.65, 0]] },
-  { en: 'rectangle', zh: '长方形', corners: [[-1, -0.5], [1, -0.5], [1, 0.5], [-1, 0.5]] },
-  { en: 'star', zh: '星形', corners: Array.from({ length: 10 }, (_, i): [number, number] => { const r = i % 2 === 0 ? 1 : 0.42; const t = -Math.PI / 2 + (Math.PI * i) / 5; return [r * Math.cos(t), r * Math.sin(t)] }) },
+  {
+    en: 'diamond',
+    zh: '菱形',
+    corners: [
+      [0, -1],
+      [0.65, 0],
+      [0, 1],
+      [-0.65, 0],
+    ],
+  },
+  {
+    en: 'rectangle',
+    zh: '长方形',
+    corners: [
+      [-1, -0.5],
+      [1, -0.5],
+      [1, 0.5],
+      [-1, 0.5],
+    ],
+  },
+  {
+    en: 'star',
+    zh: '星形',
+    corners: Array.from({ length: 10 }, (_, i): [number, number] => {
+      const r = i % 2 === 0 ? 1 : 0.42
+      const t = -Math.PI / 2 + (Math.PI * i) / 5
+      return [r * Math.cos(t), r * Math.sin(t)]
+    }),
+  },
   { en: 'hexagon', zh: '六边形', corners: polygon(6, 0) },
-  { en: 'cross', zh: '十字形', corners: [[-0.3, -1], [0.3, -1], [0.3, -0.3], [1, -0.3], [1, 0.3], [0.3, 0.3], [0.3, 1], [-0.3, 1], [-0.3, 0.3], [-1, 0.3], [-1, -0.3], [-0.3, -0.3]] },
+  {
+    en: 'cross',
+    zh: '十字形',
+    corners: [
+      [-0.3, -1],
+      [0.3, -1],
+      [0.3, -0.3],
+      [1, -0.3],
+      [1, 0.3],
+      [0.3, 0.3],
+      [0.3, 1],
+      [-0.3, 1],
+      [-0.3, 0.3],
+      [-1, 0.3],
+      [-1, -0.3],
+      [-0.3, -0.3],
+    ],
+  },
 ]
 
 function drawShape(context: Context, shape: (typeof shapes)[number], box: Box): void {
@@ -28,7 +83,10 @@ function drawShape(context: Context, shape: (typeof shapes)[number], box: Box): 
   const y = box.top + r
   context.beginPath()
   if (!shape.corners) context.arc(x, y, r * 0.95, 0, 2 * Math.PI)
-  else shape.corners.forEach(([cx, cy], i) => (i === 0 ? context.moveTo(x + cx * r, y + cy * r) : context.lineTo(x + cx * r, y + cy * r)))
+  else
+    shape.corners.forEach(([cx, cy], i) =>
+      i === 0 ? context.moveTo(x + cx * r, y + cy * r) : context.lineTo(x + cx * r, y + cy * r),
+    )
   context.closePath()
   context.fill()
 }

@@ -8,8 +8,8 @@ import { type Concept, heldOutVendor, iconName, iconOfHexcode, iconSvg, unseenVe
 import type { Country } from './countries.js'
 import { type Context, drawing, loadPicture, type Picture, pixels } from './drawing.js'
 import { packageText, workRoot, writeWhole } from './paths.js'
+import { type Colour, palette } from './questions.js'
 import { crc32 } from './random.js'
-import { palette } from './questions.js'
 
 export const spriteSize = 96
 
@@ -46,7 +46,8 @@ export function paletteIndex(r: number, g: number, b: number): number {
   if (max < 45) return at('black')
   let hue = max === r ? ((g - b) / chroma + 6) % 6 : max === g ? (b - r) / chroma + 2 : (r - g) / chroma + 4
   hue *= 60
-  if (hue < 16 || hue >= 342) return light > 0.72 ? at('pink') : light < 0.33 && hue >= 5 && hue < 340 && chroma / max < 0.75 ? at('brown') : at('red')
+  if (hue < 16 || hue >= 342)
+    return light > 0.72 ? at('pink') : light < 0.33 && hue >= 5 && hue < 340 && chroma / max < 0.75 ? at('brown') : at('red')
   if (hue < 46) return light < 0.45 ? at('brown') : hue < 40 ? at('orange') : at('yellow')
   if (hue < 66) return light < 0.3 ? at('brown') : at('yellow')
   if (hue < 170) return at('green')
@@ -90,7 +91,14 @@ async function sprite(vendor: string, name: string, svg: string): Promise<{ spri
   const path = join(workRoot, file)
   if (!existsSync(path)) {
     const sized = svg.replace(/<svg /, `<svg width="${spriteSize}" height="${spriteSize}" `)
-    writeWhole(path, await sharp(Buffer.from(sized)).resize(spriteSize, spriteSize, { fit: 'contain', background: '#0000' }).ensureAlpha().png().toBuffer())
+    writeWhole(
+      path,
+      await sharp(Buffer.from(sized))
+        .resize(spriteSize, spriteSize, { fit: 'contain', background: '#0000' })
+        .ensureAlpha()
+        .png()
+        .toBuffer(),
+    )
   }
   const picture = await loadPicture(readFileSync(path))
   const context = contexts[0] ?? drawing(spriteSize)
@@ -100,22 +108,37 @@ async function sprite(vendor: string, name: string, svg: string): Promise<{ spri
   const rgba = pixels(context, spriteSize)
   const box = visibleBox(rgba, spriteSize)
   if (!box) return undefined
-  return { sprite: { vendor, file, picture, box, colour: dominantColour(rgba) }, hash: createHash('sha256').update(rgba).digest('hex') }
+  return {
+    sprite: { vendor, file, picture, box, colour: dominantColour(rgba) },
+    hash: createHash('sha256').update(rgba).digest('hex'),
+  }
 }
 
 /** Renders every concept in every style. */
 export async function conceptSprites(concepts: readonly Concept[]): Promise<ConceptSprites[]> {
-  const made: { concept: Concept; all: { sprite: Sprite; hash: string }[]; held: Vendor; unseen: { sprite: Sprite; hash: string } | undefined }[] = []
+  const made: {
+    concept: Concept
+    all: { sprite: Sprite; hash: string }[]
+    held: Vendor
+    unseen: { sprite: Sprite; hash: string } | undefined
+  }[] = []
   for (const concept of concepts) {
     const render = async (vendor: Vendor) => {
       const svg = iconSvg(vendor, concept.icon)
       return svg === undefined ? undefined : sprite(vendor, concept.icon, svg)
     }
     const all = (await Promise.all(concept.vendors.map(render))).filter((s) => s !== undefined)
-    made.push({ concept, all, held: heldOutVendor(concept.icon, concept.vendors), unseen: concept.unseen ? await render(unseenVendor) : undefined })
+    made.push({
+      concept,
+      all,
+      held: heldOutVendor(concept.icon, concept.vendors),
+      unseen: concept.unseen ? await render(unseenVendor) : undefined,
+    })
   }
   // Some vendors share drawings (one set was redrawn from another): a copy of a held-out picture is held out too.
-  const hidden = new Set(made.flatMap((m) => [...m.all.filter((s) => s.sprite.vendor === m.held), ...(m.unseen ? [m.unseen] : [])].map((s) => s.hash)))
+  const hidden = new Set(
+    made.flatMap((m) => [...m.all.filter((s) => s.sprite.vendor === m.held), ...(m.unseen ? [m.unseen] : [])].map((s) => s.hash)),
+  )
   return made.map((m) => ({
     concept: m.concept,
     training: m.all.filter((s) => s.sprite.vendor !== m.held && !hidden.has(s.hash)).map((s) => s.sprite),
@@ -159,4 +182,15 @@ export function linkInto(set: string, file: string): string {
     linkSync(join(workRoot, file), target)
   }
   return relative
+}
+
+/** The main colour of a concept, where at least two training pictures have one and all of them agree. */
+export function agreedColours(things: readonly ConceptSprites[]): Map<string, Colour> {
+  const out = new Map<string, Colour>()
+  for (const { concept, training } of things) {
+    const known = training.flatMap((s) => (s.colour === undefined ? [] : [s.colour]))
+    const main = known.length >= 2 && new Set(known).size === 1 ? palette[known[0]!] : undefined
+    if (main) out.set(concept.icon, main)
+  }
+  return out
 }

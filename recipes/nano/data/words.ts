@@ -27,7 +27,9 @@ function drawText(text: string, font: string, path: string, rng: Random): { ink:
   let paper: Rgb = [255, 255, 255]
   do {
     ink = rng.pick(palette)
-    paper = rng.chance(0.5) ? [rng.int(225, 255), rng.int(225, 255), rng.int(225, 255)] : [rng.int(0, 255), rng.int(0, 255), rng.int(0, 255)]
+    paper = rng.chance(0.5)
+      ? [rng.int(225, 255), rng.int(225, 255), rng.int(225, 255)]
+      : [rng.int(0, 255), rng.int(0, 255), rng.int(0, 255)]
   } while (Math.abs(luminance(ink.rgb) - luminance(paper)) < 90)
   background(context, size, paper, rng)
   const face = (pixels: number) => `${pixels}px "${font}-${rng.chance(0.6) ? '700' : '400'}"`
@@ -59,9 +61,17 @@ export function makeWords(wordnet: WordNet, names: readonly string[], count = 12
     const text = someText(words, rng)
     const path = `img/ocr/w${i}.png`
     const { ink } = drawText(text, rng.pick(wordFonts), `pretrain/${path}`, rng)
-    const turns: Qa[] = [rng.chance(0.5) ? { q: ask.read.en[rng.chance(0.75) ? 0 : 1], a: text } : { q: ask.read.zh[rng.chance(0.75) ? 0 : 1], a: text }]
-    if (rng.chance(0.3)) turns.push(rng.chance(0.5) ? { q: ask.inkColour.en[0], a: ink.en } : { q: ask.inkColour.zh[0], a: ink.zh })
-    if (rng.chance(0.15)) turns.push(rng.chance(0.5) ? { q: ask.letters.en[0], a: String(text.length) } : { q: ask.letters.zh[0], a: String(text.length) })
+    const turns: Qa[] = [
+      rng.chance(0.5)
+        ? { q: ask.read.en[rng.chance(0.75) ? 0 : 1], a: text }
+        : { q: ask.read.zh[rng.chance(0.75) ? 0 : 1], a: text },
+    ]
+    if (rng.chance(0.3))
+      turns.push(rng.chance(0.5) ? { q: ask.inkColour.en[0], a: ink.en } : { q: ask.inkColour.zh[0], a: ink.zh })
+    if (rng.chance(0.15))
+      turns.push(
+        rng.chance(0.5) ? { q: ask.letters.en[0], a: String(text.length) } : { q: ask.letters.zh[0], a: String(text.length) },
+      )
     records.push(dialogue(`ocr${i}`, turns, [path]))
   }
   writeJsonl('pretrain/ocr.jsonl', records)
@@ -76,7 +86,14 @@ export function evaluateWords(wordnet: WordNet, names: readonly string[], count 
     const text = someText(words, rng)
     const image = `img/ocr/w${i}.png`
     drawText(text, heldOutFont, `eval/${image}`, rng)
-    records.push({ id: `ocr${i}`, task: 'ocr', images: [image], question: i % 2 === 0 ? ask.read.en[0] : ask.read.zh[0], answers: [text], scorer: 'exact' })
+    records.push({
+      id: `ocr${i}`,
+      task: 'ocr',
+      images: [image],
+      question: i % 2 === 0 ? ask.read.en[0] : ask.read.zh[0],
+      answers: [text],
+      scorer: 'exact',
+    })
   }
   writeJsonl('eval/ocr.jsonl', records)
 }

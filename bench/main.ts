@@ -1,0 +1,119 @@
+/**
+ * `npm run -s bench -- train|decode`: speed against peers. The last line printed is one JSON object (samples.ts, Report);
+ * the same with all samples, the machine and the command goes to bench/results/<name>.json. Never part of the tests.
+ */
+import { mkdirSync, writeSync } from 'node:fs'
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
+import { dirname, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { writeAll, writeFileAtomically } from '../src/checkpoint/atomic.js'
+import { InputError, XComposerError } from '../src/errors.js'
+import { benchDecode } from './decode.js'
+import { digits, type Report } from './samples.js'
+import { benchTrain } from './train.js'
+
+/** What a benchmark is told. */
+export interface BenchOptions {
+  /** A Python with torch and numpy; without one only our side runs. */
+  readonly python: string | undefined
+  readonly threads: number
+  /** Timed runs of each side. */
+  readonly runs: number
+  /** config.json of the shape to train. */
+  readonly config: string
+  /** Model directory to decode with. */
+  readonly model: string
+  /** One line of progress. */
+  readonly print: (line: string) => void
+}
+
+/** What a benchmark found. */
+export interface BenchResult {
+  readonly report: Report
+  /** More numbers for the results file. */
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+const benchmarks: Readonly<Record<string, (o: BenchOptions) => Promise<BenchResult>>> = { train: benchTrain, decode: benchDecode }
+
+const usage = `usage: npm run -s bench -- <train|decode> [options]
+  --python PATH   a Python with torch and numpy: the peer runs interleaved in the same session
+  --runs N        timed runs of each side (default 7)
+  --threads N     threads of each side (default: all cores)
+  --config FILE   train: shape of the model (default recipes/nano/config.json)
+  --model DIR     decode: model directory (default models/nano)
+  --out FILE      where the result is written (default bench/results/<name>.json)`
+
+function whole(text: string | undefined, name: string, fallback: number): number {
+  const value = text === undefined ? fallback : Number(text)
+  if (Number.isInteger(value) && value >= 1 && value <= 1000) return value
+  throw new InputError(`--${name} ${text}: expected a whole number from 1 to 1000`)
+}
+
+function readArguments(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        python: { type: 'string' },
+        runs: { type: 'string' },
+        threads: { type: 'string' },
+        config: { type: 'string' },
+        model: { type: 'string' },
+        out: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    })
+  } catch (error) {
+    throw new InputError(`${error instanceof Error ? error.message : error}\n${usage}`)
+  }
+}
+
+async function main(args: string[]): Promise<void> {
+  const { values, positionals } = readArguments(args)
+  const [name = ''] = positionals
+  if (values.help) return say(usage)
+  const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined
+  if (!benchmark || positionals.length !== 1) throw new InputError(`bench: no benchmark "${positionals.join(' ')}"\n${usage}`)
+  const load = loadavg()[0] ?? 0
+  const threads = whole(values.threads, 'threads', availableParallelism())
+  const { report, detail } = await benchmark({
+    python: values.python,
+    threads,
+    runs: whole(values.runs, 'runs', 7),
+    config: values.config ?? 'recipes/nano/config.json',
+    model: values.model ?? 'models/nano',
+    print: say,
+  })
+  const machine = {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: availableParallelism(),
+    memoryGB: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+    loadBefore: digits(load),
+  }
+  const out = resolve(values.out ?? `bench/results/${name}.json`)
+  const command = `npm run -s bench -- ${portable(args, values.python).join(' ')}`
+  mkdirSync(dirname(out), { recursive: true })
+  const text = `${JSON.stringify({ ...report, command, date: new Date().toISOString(), threads, machine, ...detail }, null, 2)}\n`
+  writeFileAtomically(out, (fd) => writeAll(fd, new TextEncoder().encode(text)))
+  say(JSON.stringify(report))
+}
+
+/** The command as anyone can repeat it: where a Python lies is this machine's business. */
+function portable(args: readonly string[], python: string | undefined): string[] {
+  return args.map((a) => (python === undefined ? a : a.replace(python, 'PYTHON')))
+}
+
+function say(line: string): void {
+  writeSync(1, `${line}\n`)
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  if (!(error instanceof XComposerError)) throw error
+  process.stderr.write(`bench: ${error.message}\n`)
+  process.exitCode = error.exitCode
+}

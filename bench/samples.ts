@@ -1,0 +1,66 @@
+/**
+ * From timed runs to the one line that a benchmark reports: median, spread, and the ratio to a peer that ran interleaved in
+ * the same session. It does not know what was measured.
+ */
+import { XComposerError } from '../src/errors.js'
+
+/** What the last line of a benchmark says; rates are "more is better". */
+export interface Report {
+  readonly name: string
+  /** Median of our runs. */
+  readonly ours: number
+  /** Median of the peer's runs; null when no peer was given. */
+  readonly peer: number | null
+  /** ours / peer; null when no peer was given. */
+  readonly ratio: number | null
+  /** Timed runs of each side. */
+  readonly runs: number
+  /** (max - min) / median of our runs. */
+  readonly spread: number
+}
+
+/** Middle value; the mean of the two middle ones for an even count. @throws XComposerError for no values */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]]
+  if (low === undefined || high === undefined) throw new XComposerError('a benchmark has no runs: the median needs one')
+  return (low + high) / 2
+}
+
+/** (max - min) / median. */
+export function spread(values: readonly number[]): number {
+  return (Math.max(...values) - Math.min(...values)) / median(values)
+}
+
+/** Adds runs up; `peer` is empty without a peer. */
+export function summarise(name: string, ours: readonly number[], peer: readonly number[]): Report {
+  const mine = median(ours)
+  const theirs = peer.length > 0 ? median(peer) : null
+  return {
+    name,
+    ours: digits(mine),
+    peer: theirs === null ? null : digits(theirs),
+    ratio: theirs === null ? null : digits(mine / theirs),
+    runs: ours.length,
+    spread: digits(spread(ours)),
+  }
+}
+
+/** Four significant digits: more would be noise. */
+export function digits(value: number): number {
+  return Number(value.toPrecision(4))
+}
+
+/** Runs A B A B ..., so that whatever else the machine does falls on both; B may be absent. */
+export async function interleave(
+  runs: number,
+  a: () => Promise<number>,
+  b: (() => Promise<number>) | undefined,
+): Promise<{ a: number[]; b: number[] }> {
+  const result: { a: number[]; b: number[] } = { a: [], b: [] }
+  for (let run = 0; run < runs; run++) {
+    result.a.push(await a())
+    if (b) result.b.push(await b())
+  }
+  return result
+}

@@ -1,0 +1,126 @@
+/**
+ * `bench -- train`: tokens a second of one SFT step (forward, backward, clipping, AdamW; every tensor trains) against the
+ * same model in PyTorch, interleaved. Both start from the same weights and batch, and nothing is reported unless their
+ * first losses agree: a faster wrong step is no result.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { adamwStep, type TensorRates } from '../src/engine/index.js'
+import { XComposerError } from '../src/errors.js'
+import { tensorRates } from '../src/train/groups.js'
+import { TrainingGraph } from '../src/train/training-graph.js'
+import type { BenchOptions, BenchResult } from './main.js'
+import { Peer } from './peer-process.js'
+import { digits, interleave, spread, summarise } from './samples.js'
+import { optimiser, type TrainInputs, trainInputs, writeInputs } from './train-inputs.js'
+
+/** Optimiser steps of one timed run. */
+const STEPS = 4
+/** Steps before the first timed one: the engine plans its memory in the first two. */
+const WARM_UP = 3
+const LOSS_TOLERANCE = 1e-3
+
+const ready = z.object({ torch: z.string(), adamw: z.string() })
+const answer = z.object({ seconds: z.number().positive(), losses: z.array(z.number()).min(1) })
+
+interface Run {
+  readonly seconds: number
+  readonly losses: readonly number[]
+}
+
+/** Our side: a graph and its optimiser. */
+class Ours {
+  private readonly graph: TrainingGraph
+  private step = 0
+
+  constructor(
+    private readonly inputs: TrainInputs,
+    private readonly rates: ReadonlyMap<string, TensorRates>,
+    threads: number,
+  ) {
+    this.graph = new TrainingGraph(inputs.config, inputs.specs, inputs.weights, () => true, 'language', { threads })
+  }
+
+  async run(steps: number): Promise<Run> {
+    const losses: number[] = []
+    const start = performance.now()
+    for (let i = 0; i < steps; i++) {
+      losses.push(await this.graph.step(this.inputs.batch))
+      adamwStep(this.graph.parameters, this.rates, ++this.step, optimiser.rate, optimiser)
+    }
+    return { seconds: (performance.now() - start) / 1000, losses }
+  }
+
+  dispose(): void {
+    this.graph.dispose()
+  }
+}
+
+function checkLosses(what: string, ours: number | undefined, peer: number | undefined, print: (line: string) => void): void {
+  const error = Math.abs((ours ?? Number.NaN) - (peer ?? Number.NaN))
+  print(`loss of the ${what} step: ours ${ours?.toFixed(6)}, peer ${peer?.toFixed(6)}`)
+  if (error <= LOSS_TOLERANCE) return
+  throw new XComposerError(
+    `train: the loss of the ${what} step differs by ${error}, more than ${LOSS_TOLERANCE}; no speed is reported`,
+  )
+}
+
+/** Measures and reports tokens a second (rows x length / time). */
+export async function benchTrain(o: BenchOptions): Promise<BenchResult> {
+  const inputs = trainInputs(o.config)
+  const rates = tensorRates(inputs.config, inputs.specs, {
+    weightDecay: optimiser.weightDecay,
+    visionLayerDecay: 0.9,
+    decoderFactor: 0.2,
+  })
+  const tokens = inputs.batch.rows * inputs.batch.length
+  const parameters = inputs.specs.reduce((n, s) => n + s.shape.reduce((a, b) => a * b, 1), 0)
+  o.print(
+    `train: ${(parameters / 1e6).toFixed(2)} M parameters, ${inputs.batch.rows} x ${inputs.batch.length} tokens, ${o.threads} threads`,
+  )
+  const temporary = mkdtempSync(join(tmpdir(), 'xcomposer-bench-'))
+  const ours = new Ours(inputs, rates, o.threads)
+  let peer: Peer | undefined
+  try {
+    let about: z.infer<typeof ready> | null = null
+    if (o.python) {
+      const file = writeInputs(temporary, inputs, rates)
+      peer = Peer.start(o.python, 'train.py', [o.config, file, String(o.threads)], o.threads)
+      about = await peer.answer(ready)
+      o.print(`peer: PyTorch ${about.torch}, AdamW ${about.adamw}`)
+    }
+    const first = await ours.run(WARM_UP)
+    if (peer) {
+      const theirs = await peer.ask(`run ${WARM_UP}`, answer)
+      checkLosses('first', first.losses[0], theirs.losses[0], o.print)
+      checkLosses('last warm-up', first.losses.at(-1), theirs.losses.at(-1), o.print)
+    }
+    const rate = (side: string, r: Run) => {
+      const value = (STEPS * tokens) / r.seconds
+      o.print(`${side} ${value.toFixed(0)} tokens/s (loss ${r.losses.at(-1)?.toFixed(4)})`)
+      return value
+    }
+    const python = peer
+    const samples = await interleave(
+      o.runs,
+      async () => rate('ours', await ours.run(STEPS)),
+      python && (async () => rate('peer', await python.ask(`run ${STEPS}`, answer))),
+    )
+    return {
+      report: summarise('train', samples.a, samples.b),
+      detail: {
+        unit: 'tokens/s',
+        parameters,
+        batch: { rows: inputs.batch.rows, length: inputs.batch.length, images: inputs.batch.images, stepsPerRun: STEPS },
+        peer: about && { ...about, spread: digits(spread(samples.b)) },
+        samples: { ours: samples.a.map(digits), peer: samples.b.map(digits) },
+      },
+    }
+  } finally {
+    peer?.dispose()
+    ours.dispose()
+    rmSync(temporary, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,141 @@
+// What one gets without a model: the answer of the nearest training picture with the same question (pixels squashed to
+// 64x64 on white, squared distance), and the most frequent training answer to that question.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { workRoot, writeWhole } from './paths.js'
+import { type DialogueRecord, type EvalRecord, imagePlaceholder } from './records.js'
+
+const side = 64
+
+function pixelsOf(file: string): Promise<Uint8Array> {
+  return sharp(file)
+    .flatten({ background: '#ffffff' })
+    .resize(side, side, { fit: 'fill' })
+    .removeAlpha()
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer()
+}
+
+/** Squared distance, given up as soon as it passes `best`; every 7th row first, since they tell most pictures apart. */
+function distance(a: Uint8Array, b: Uint8Array, best: number): number {
+  const row = side * 3
+  let sum = 0
+  for (let start = 0; start < 7; start++)
+    for (let y = start; y < side; y += 7) {
+      for (let i = y * row; i < (y + 1) * row; i++) {
+        const d = a[i]! - b[i]!
+        sum += d * d
+      }
+      if (sum >= best) return sum
+    }
+  return sum
+}
+
+interface Example {
+  readonly file: string
+  readonly answer: string
+}
+
+/** The wording with names and boxes taken out, so that "Where is the cat?" matches "Where is the dog?". */
+export function questionShape(question: string): string {
+  return question
+    .replace(/^Where is the .*\?$/, 'Where is the ?')
+    .replace(/^.*在哪里？$/, '在哪里？')
+    .replace(/^How many of the .* are there\?$/, 'How many of the are there?')
+    .replace(/^有几个.*？$/, '有几个？')
+    .replace(/^What is the value of the .* bar\?$/, 'What is the value of the bar?')
+    .replace(/^.*柱子的值是多少？$/, '柱子的值是多少？')
+}
+
+function intersectionOverUnion(a: readonly number[], b: readonly number[]): number {
+  const [ax = 0, ay = 0, au = 0, av = 0] = a
+  const [bx = 0, by = 0, bu = 0, bv = 0] = b
+  const inner = Math.max(0, Math.min(au, bu) - Math.max(ax, bx)) * Math.max(0, Math.min(av, bv) - Math.max(ay, by))
+  const union = (au - ax) * (av - ay) + (bu - bx) * (bv - by) - inner
+  return union > 0 ? inner / union : 0
+}
+
+/** Whether a baseline's answer counts; boxes count at an overlap of one half. */
+export function accepted(record: EvalRecord, answer: string): boolean {
+  if (record.scorer === 'box') {
+    const numbers = (text: string) => text.replace(/[[\]]/g, '').split(',').map(Number)
+    return record.answers.some((a) => intersectionOverUnion(numbers(a), numbers(answer)) >= 0.5)
+  }
+  const plain = (text: string) => text.trim().toLowerCase()
+  return record.answers.some((a) => plain(a) === plain(answer))
+}
+
+const lines = <T>(file: string): T[] =>
+  readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as T)
+
+/** Writes work/eval/baselines.json: per task the number of questions and the two accuracies. */
+export async function makeBaselines(): Promise<void> {
+  const examples = new Map<string, Example[]>()
+  for (const name of ['naming', 'flags', 'ocr', 'grounding', 'counting', 'charts'])
+    for (const record of lines<DialogueRecord>(join(workRoot, 'pretrain', `${name}.jsonl`))) {
+      const image = record.image?.[0]
+      if (!image) continue
+      for (let i = 0; i + 1 < record.conversations.length; i += 2) {
+        const question = questionShape(record.conversations[i]!.value.replaceAll(imagePlaceholder, ''))
+        const example = { file: join(workRoot, 'pretrain', image), answer: record.conversations[i + 1]!.value }
+        const list = examples.get(question)
+        if (list) list.push(example)
+        else examples.set(question, [example])
+      }
+    }
+  const scores: Record<string, { questions: number; nearest: number; majority: number }> = {}
+  const majorities = new Map<string, string>()
+  for (const [question, list] of examples) {
+    const counts = new Map<string, number>()
+    for (const { answer } of list) counts.set(answer, (counts.get(answer) ?? 0) + 1)
+    majorities.set(question, [...counts].sort((a, b) => b[1] - a[1])[0]![0])
+  }
+  const asked = new Map<string, { record: EvalRecord; file: string }[]>()
+  for (const name of ['naming_known', 'naming_unseen', 'flags', 'ocr', 'pointing', 'counting', 'charts'])
+    for (const record of lines<EvalRecord>(join(workRoot, 'eval', `${name}.jsonl`))) {
+      const shape = questionShape(record.question)
+      const list = asked.get(shape) ?? []
+      list.push({ record, file: join(workRoot, 'eval', record.images[0] ?? '') })
+      asked.set(shape, list)
+    }
+  // One question shape at a time: only its training pictures are in memory.
+  for (const [shape, questions] of asked) {
+    const list = examples.get(shape) ?? []
+    const pictures = await Promise.all(list.map((example) => pixelsOf(example.file)))
+    for (const { record, file } of questions) {
+      scores[record.task] ??= { questions: 0, nearest: 0, majority: 0 }
+      const score = scores[record.task]!
+      score.questions++
+      if (list.length === 0) continue
+      if (accepted(record, majorities.get(shape) ?? '')) score.majority++
+      const target = await pixelsOf(file)
+      let best = Number.POSITIVE_INFINITY
+      let answer = ''
+      for (const [i, candidate] of pictures.entries()) {
+        const d = distance(target, candidate, best)
+        if (d < best) {
+          best = d
+          answer = list[i]!.answer
+        }
+      }
+      if (accepted(record, answer)) score.nearest++
+    }
+  }
+  const rounded = Object.fromEntries(
+    Object.entries(scores).map(([task, s]) => [
+      task,
+      {
+        questions: s.questions,
+        nearest: +(s.nearest / s.questions).toFixed(4),
+        majority: +(s.majority / s.questions).toFixed(4),
+      },
+    ]),
+  )
+  writeWhole(join(workRoot, 'eval', 'baselines.json'), `${JSON.stringify(rounded, null, 2)}\n`)
+  console.log(rounded)
+}

@@ -1,0 +1,94 @@
+/**
+ * What a command is, and how its arguments are read: a table of options for `parseArgs`, then typed getters whose errors name the
+ * option. It knows no command.
+ */
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { InputError } from '../errors.js'
+import type { Io } from './io.js'
+
+export type Options = NonNullable<ParseArgsConfig['options']>
+
+/** A command of the table in main.ts. */
+export interface Command {
+  readonly name: string
+  /** One line for `xcomposer --help`. */
+  readonly summary: string
+  /** What `xcomposer NAME --help` prints: usage, options, an example. */
+  readonly help: string
+  /** `help` itself is added to every command. */
+  readonly options: Options
+  /** Gives the exit code; undefined is 0. @throws XComposerError for what a person can mend */
+  run(args: Args, io: Io): Promise<number | undefined>
+}
+
+/** Arguments of one call. Getters throw InputError naming the option. */
+export interface Args {
+  readonly positionals: readonly string[]
+  flag(name: string): boolean
+  text(name: string): string | undefined
+  texts(name: string): readonly string[]
+  wholeNumber(name: string, low: number, high: number): number | undefined
+  number(name: string, low: number, high: number): number | undefined
+  oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined
+}
+
+/** Reads the arguments of a command. @throws InputError for an unknown option or a value of the wrong kind */
+export function readArgs(command: Pick<Command, 'name' | 'options'>, argv: readonly string[]): Args {
+  const options: Options = { ...command.options, help: { type: 'boolean', short: 'h' } }
+  let parsed: { values: Record<string, unknown>; positionals: string[] }
+  try {
+    parsed = parseArgs({ args: [...argv], options, allowPositionals: true })
+  } catch (error) {
+    throw new InputError(`${command.name}: ${firstSentence(error)}; see xcomposer ${command.name} --help`)
+  }
+  const { values, positionals } = parsed
+  const text = (name: string) => {
+    const value = values[name]
+    if (typeof value === 'string' && value.trim() === '') throw new InputError(`--${name}: expected a value, got an empty text`)
+    return typeof value === 'string' ? value : undefined
+  }
+  const number = (name: string, low: number, high: number, kind = 'a number') => {
+    const value = text(name)
+    if (value === undefined) return undefined
+    const parsedNumber = /^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value) ? Number(value) : Number.NaN
+    if (!(parsedNumber >= low && parsedNumber <= high) || (kind !== 'a number' && !Number.isInteger(parsedNumber)))
+      throw new InputError(`--${name}: expected ${kind} from ${low} to ${high}, got "${value}"`)
+    return parsedNumber
+  }
+  return {
+    positionals,
+    flag: (name) => values[name] === true,
+    text,
+    texts: (name) => (Array.isArray(values[name]) ? (values[name] as string[]) : []),
+    number,
+    wholeNumber: (name, low, high) => number(name, low, high, 'a whole number'),
+    oneOf(name, choices) {
+      const value = text(name)
+      const found = choices.find((choice) => choice === value)
+      if (value !== undefined && found === undefined)
+        throw new InputError(`--${name}: expected ${choices.join(' or ')}, got "${value}"`)
+      return found
+    },
+  }
+}
+
+/** Exactly one positional argument. @throws InputError when there is none, or more */
+export function onlyPositional(args: Args, command: string, what: string): string {
+  const [first, ...more] = args.positionals
+  const hint = `see xcomposer ${command} --help`
+  if (first === undefined) throw new InputError(`${command}: expected ${what}, got nothing; ${hint}`)
+  if (more.length > 0) throw new InputError(`${command}: expected only ${what}, got also "${more[0]}" (quote texts); ${hint}`)
+  return first
+}
+
+/** No positional argument. @throws InputError when there is one */
+export function noPositionals(args: Args, command: string): void {
+  const [first] = args.positionals
+  if (first !== undefined)
+    throw new InputError(`${command}: expected only options, got "${first}"; see xcomposer ${command} --help`)
+}
+
+function firstSentence(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  return (message.split('. ')[0] ?? message).replace(/\s+/g, ' ')
+}

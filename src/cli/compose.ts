@@ -1,0 +1,102 @@
+/** `xcomposer compose`: an illustrated article about a subject, as one HTML file or as data. */
+import { statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { type Article, compose } from '../compose/compose.js'
+import { composerModel } from '../compose/model-composer.js'
+import { renderHtml, writeArticle } from '../compose/render-html.js'
+import { InputError } from '../errors.js'
+import { openLibrary } from '../library/library.js'
+import { type Command, onlyPositional } from './command.js'
+import { progressLine } from './io.js'
+import { loadModel, modelDirectory, modelHelp, modelOptions } from './model-options.js'
+
+export const composeCommand: Command = {
+  name: 'compose',
+  summary: 'write an illustrated article',
+  options: {
+    ...modelOptions,
+    library: { type: 'string', short: 'l' },
+    out: { type: 'string', short: 'o' },
+    language: { type: 'string' },
+    images: { type: 'string' },
+    seed: { type: 'string' },
+    temperature: { type: 'string' },
+    json: { type: 'boolean' },
+  },
+  help: `Usage: xcomposer compose "SUBJECT" --library DIR --out FILE.html [options]
+
+Writes an article about the subject and puts pictures of the library where they belong. The page is one file that holds
+everything, pictures included.
+
+  -l, --library DIR          folder of pictures; library.json in it may name and describe them
+  -o, --out FILE.html        the page to write
+      --language en|zh       language of the article (default: of the subject)
+      --images N             how many pictures to ask for, 0 to 60 (default 6)
+      --seed N               another seed gives another article (default 8909)
+      --temperature T        0 to 10; 0 takes the likeliest word each time (default 1)
+      --json                 print the article's structure; --out may then be left out
+${modelHelp}
+
+Example:
+  xcomposer compose "The apple" --library examples/library --out apple.html
+`,
+  async run(args, io) {
+    const subject = onlyPositional(args, 'compose', 'a subject in quotes')
+    const libraryDir = args.text('library')
+    const out = args.text('out')
+    const json = args.flag('json')
+    if (libraryDir === undefined) throw new InputError('compose: --library is missing; name a folder of pictures')
+    if (out === undefined && !json) throw new InputError('compose: --out is missing; name the HTML file to write, or use --json')
+    if (out !== undefined) checkFolder(out)
+    const language = args.oneOf('language', ['en', 'zh'] as const) ?? languageOf(subject)
+    const images = args.wholeNumber('images', 0, 60)
+    const seed = args.wholeNumber('seed', 0, 2 ** 32 - 1)
+    const temperature = args.number('temperature', 0, 10)
+    modelDirectory(args)
+
+    const library = await openLibrary(libraryDir)
+    for (const warning of library.warnings) io.err(`${libraryDir}: ${warning}\n`)
+    const model = await loadModel(args, io)
+    const progress = progressLine(io, 0)
+    try {
+      const article = await compose({
+        subject,
+        language,
+        library,
+        model: composerModel(model),
+        signal: io.signal,
+        onProgress: ({ step, done, total }) => progress.update(`${step} ${done}/${total}`),
+        ...(images === undefined ? {} : { images }),
+        ...(seed === undefined ? {} : { seed }),
+        ...(temperature === undefined ? {} : { sampling: { temperature } }),
+      })
+      progress.end()
+      for (const note of article.notes) io.err(`${note}\n`)
+      if (out !== undefined) writeArticle(out, await renderHtml(article, { model: model.name }))
+      io.out(json ? `${JSON.stringify(structure(article), undefined, 2)}\n` : `${out}\n`)
+      return 0
+    } finally {
+      progress.end()
+      model.dispose()
+    }
+  },
+}
+
+/** The article without the questions that led to it. */
+function structure({ trace: _, ...article }: Article): Omit<Article, 'trace'> {
+  return article
+}
+
+/** Chinese when the subject holds a Chinese character. */
+export function languageOf(text: string): 'en' | 'zh' {
+  return /\p{Script=Han}/u.test(text) ? 'zh' : 'en'
+}
+
+/** An article takes a minute: a wrong path is said before it is written. */
+function checkFolder(file: string): void {
+  if (!statSync(dirname(file), { throwIfNoEntry: false })?.isDirectory()) {
+    throw new InputError(`--out: no folder "${dirname(file)}" for ${file}; make it first`)
+  }
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
+    throw new InputError(`--out: ${file} is a folder, expected a file`)
+}

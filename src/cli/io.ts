@@ -1,0 +1,73 @@
+/**
+ * The terminal as a command sees it: where results and progress go, what can be read, and when the person has had enough.
+ * Commands get it as a parameter, so that tests run them in process. It knows no command.
+ */
+
+/** Results on `out`, progress and notices on `err`. */
+export interface Io {
+  out(text: string): void
+  err(text: string): void
+  /** Everything on standard input, as text. */
+  readInput(): Promise<string>
+  readonly input: NodeJS.ReadableStream
+  readonly output: NodeJS.WritableStream
+  readonly inputIsTerminal: boolean
+  readonly outputIsTerminal: boolean
+  readonly errorIsTerminal: boolean
+  /** Aborted when the person interrupts. */
+  readonly signal: AbortSignal
+}
+
+/** The terminal of this process. */
+export function processIo(signal: AbortSignal): Io {
+  const { stdin, stdout, stderr } = process
+  return {
+    out: (text) => stdout.write(text),
+    err: (text) => stderr.write(text),
+    async readInput() {
+      const chunks: Buffer[] = []
+      for await (const chunk of stdin) chunks.push(Buffer.from(chunk))
+      return Buffer.concat(chunks).toString('utf8')
+    },
+    input: stdin,
+    output: stdout,
+    inputIsTerminal: stdin.isTTY === true,
+    outputIsTerminal: stdout.isTTY === true,
+    errorIsTerminal: stderr.isTTY === true,
+    signal,
+  }
+}
+
+/**
+ * A progress line on stderr: on a terminal one line that is rewritten, elsewhere a line of its own at most every `everySeconds`.
+ * `end` finishes the line; the last line given is always shown.
+ */
+export interface ProgressLine {
+  update(line: string): void
+  end(): void
+}
+
+/** See ProgressLine. `now` is for tests. */
+export function progressLine(io: Io, everySeconds = 10, now: () => number = Date.now): ProgressLine {
+  let shownAt = Number.NEGATIVE_INFINITY
+  let waiting: string | undefined
+  let width = 0
+  const show = (line: string) => {
+    waiting = undefined
+    shownAt = now()
+    io.err(io.errorIsTerminal ? `\r${line.padEnd(width)}` : `${line}\n`)
+    width = line.length
+  }
+  return {
+    update(line) {
+      // A terminal is rewritten at most ten times a second, so that fast steps do not flood a slow connection.
+      if (now() - shownAt >= (io.errorIsTerminal ? 100 : everySeconds * 1000)) show(line)
+      else waiting = line
+    },
+    end() {
+      if (waiting !== undefined) show(waiting)
+      if (io.errorIsTerminal && width > 0) io.err('\n')
+      width = 0
+    },
+  }
+}

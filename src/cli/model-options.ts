@@ -1,0 +1,95 @@
+/** The options by which commands choose a model and how it answers (SPEC section 9), and loading it. Knows no single command. */
+import { existsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { InputError } from '../errors.js'
+import type { ChatOptions } from '../generate/chat.js'
+import { XComposer } from '../model/xcomposer.js'
+import type { Args, Options } from './command.js'
+import type { Io } from './io.js'
+import { packageRoot } from './package.js'
+
+/** The model that comes with the package. */
+export const packagedModel = join(packageRoot, 'models', 'nano')
+
+export const modelOptions: Options = {
+  model: { type: 'string', short: 'm' },
+  threads: { type: 'string' },
+  provider: { type: 'string' },
+}
+
+export const modelHelp = `  -m, --model DIR            model directory (default: the packaged nano)
+      --threads N            threads of the engine (default: the machine's)
+      --provider NAME        cpu, cuda, webgpu, coreml or dml (default: cpu)`
+
+const providers = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] as const
+
+/** The model directory that `--model` names. @throws InputError when there is none */
+export function modelDirectory(args: Args): string {
+  const named = args.text('model')
+  const dir = named ?? packagedModel
+  const stat = statSync(dir, { throwIfNoEntry: false })
+  if (!stat?.isDirectory()) {
+    const advice = named === undefined ? 'reinstall the package, or name one with --model' : 'name a model directory with --model'
+    throw new InputError(`${dir}: no such model directory; ${advice}`)
+  }
+  if (!existsSync(join(dir, 'config.json'))) {
+    throw new InputError(`${dir}: no config.json in it, so it is no model directory; name one with --model`)
+  }
+  return dir
+}
+
+/** Loads the model that the options name; the caller disposes it. Notices go to stderr. */
+export function loadModel(args: Args, io: Io): Promise<XComposer> {
+  const dir = modelDirectory(args)
+  const threads = args.wholeNumber('threads', 1, 1024)
+  const provider = args.oneOf('provider', providers)
+  return XComposer.load(dir, {
+    ...(threads === undefined ? {} : { threads }),
+    ...(provider === undefined ? {} : { provider }),
+    onNotice: (line) => io.err(`${line}\n`),
+  })
+}
+
+export const answerOptions: Options = {
+  'max-new-tokens': { type: 'string' },
+  sample: { type: 'boolean' },
+  temperature: { type: 'string' },
+  'top-p': { type: 'string' },
+  'top-k': { type: 'string' },
+  seed: { type: 'string' },
+  'repetition-penalty': { type: 'string' },
+  beams: { type: 'string' },
+}
+
+export const answerHelp = `      --max-new-tokens N     longest answer in tokens (default 1024)
+      --sample               draw the answer instead of taking the likeliest word each time
+      --temperature T        0 to 10; implies --sample (default 1)
+      --top-p P              0 to 1, implies --sample (default 0.8)
+      --top-k K              implies --sample (default 50)
+      --seed N               implies --sample; the same seed gives the same answer (default 0)
+      --repetition-penalty R above 1 discourages words that stand already (default 1, with --sample 1.005)
+      --beams N              beam search, 1 to 16; not together with sampling`
+
+/** How to answer, from the options: greedy unless one of them asks for sampling. @throws InputError */
+export function answerSettings(args: Args): ChatOptions {
+  const maxNewTokens = args.wholeNumber('max-new-tokens', 1, 1_000_000) ?? 1024
+  const temperature = args.number('temperature', 0, 10)
+  const topP = args.number('top-p', 0, 1)
+  const topK = args.wholeNumber('top-k', 1, 1_000_000)
+  const seed = args.wholeNumber('seed', 0, 2 ** 32 - 1)
+  const beams = args.wholeNumber('beams', 1, 16)
+  const drawn = args.flag('sample') || [temperature, topP, topK, seed].some((value) => value !== undefined)
+  const repetitionPenalty = args.number('repetition-penalty', 0.01, 100) ?? (drawn ? 1.005 : 1)
+  if (topP === 0) throw new InputError('--top-p: expected a number above 0, got "0"')
+  if (drawn && beams !== undefined && beams > 1) {
+    throw new InputError('--beams: beam search does not sample; leave out --sample, --temperature, --top-p, --top-k and --seed')
+  }
+  // Temperature 0 is the common way to ask for the likeliest word each time.
+  const greedy = !drawn || temperature === 0
+  return {
+    maxNewTokens,
+    repetitionPenalty,
+    sampling: greedy ? 'greedy' : { temperature: temperature ?? 1, topP: topP ?? 0.8, topK: topK ?? 50, seed: seed ?? 0 },
+    ...(beams === undefined ? {} : { beams }),
+  }
+}

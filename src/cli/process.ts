@@ -1,0 +1,41 @@
+/** A command as a process: interrupts end it cleanly with 130, a closed pipe silently, and the exit waits for what was written. */
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { type Io, processIo } from './io.js'
+
+/** A command that does not notice an interrupt within this time is ended. */
+const PATIENCE_MS = 10_000
+
+/** Runs `work` with this process's terminal and exits with the code it gives. */
+export async function runProcess(work: (io: Io) => Promise<number>): Promise<void> {
+  const interrupt = new AbortController()
+  const exitNow = () => process.exit(130)
+  const onInterrupt = () => {
+    // A second interrupt means now.
+    if (interrupt.signal.aborted) exitNow()
+    interrupt.abort()
+    setTimeout(exitNow, PATIENCE_MS).unref()
+  }
+  process.on('SIGINT', onInterrupt)
+  process.on('SIGTERM', onInterrupt)
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(0)
+      throw error
+    })
+  }
+  const code = await work(processIo(interrupt.signal))
+  // An empty write comes back after everything before it, also where pipes are asynchronous.
+  process.stdout.write('', () => process.exit(interrupt.signal.aborted && code === 0 ? 130 : code))
+}
+
+/** Whether the module of this URL is the script that node was started with, through links too. */
+export function isMain(url: string): boolean {
+  const script = process.argv[1]
+  if (script === undefined) return false
+  try {
+    return realpathSync(script) === realpathSync(fileURLToPath(url))
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Read-only memory mapping of a file through the C library: a checkpoint's tensors are used where they lie, one copy for
+ * every process and session. Where there is no mmap (Windows) callers read the file instead.
+ */
+import { closeSync, fstatSync, openSync } from 'node:fs'
+import koffi from 'koffi'
+import { XComposerError } from '../errors.js'
+import { closed, opened } from './handles.js'
+
+interface Libc {
+  mmap(address: null, length: number, protection: number, flags: number, fd: number, offset: number): bigint
+  munmap(address: bigint, length: number): number
+  /** Kept referenced: a collected library would be unloaded. */
+  library: unknown
+}
+
+let libc: Libc | undefined
+
+function load(): Libc {
+  const library = koffi.load(process.platform === 'darwin' ? 'libSystem.B.dylib' : 'libc.so.6')
+  return {
+    mmap: library.func('intptr_t mmap(void *, size_t, int, int, int, int64_t)') as Libc['mmap'],
+    munmap: library.func('int munmap(intptr_t, size_t)') as Libc['munmap'],
+    library,
+  }
+}
+
+/** Whether this platform can map files. */
+export function canMapFiles(): boolean {
+  return process.platform === 'linux' || process.platform === 'darwin'
+}
+
+/** A mapped file; nothing made from `bytes` may be used after `dispose`. */
+export class MappedFile {
+  /** The whole file. */
+  readonly bytes: ArrayBuffer
+  private address: bigint | undefined
+
+  constructor(readonly path: string) {
+    libc ??= load()
+    const fd = openSync(path, 'r')
+    try {
+      const size = fstatSync(fd).size
+      const [readOnly, shared] = [1, 1]
+      const address = BigInt(libc.mmap(null, size, readOnly, shared, fd, 0))
+      if (address === -1n) throw new XComposerError(`${path}: cannot be mapped into memory (${size} bytes)`)
+      this.address = address
+      this.bytes = koffi.view(address, size)
+      opened('mapping')
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  dispose(): void {
+    if (this.address === undefined) return
+    libc?.munmap(this.address, this.bytes.byteLength)
+    this.address = undefined
+    closed('mapping')
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * The library: load a model, chat about pictures, compose articles, train and measure. What is not exported here may change.
+ *
+ * @example
+ * const model = await XComposer.load('models/nano')
+ * const content = [{ type: 'image', image: { file: 'cat.png' } }, { type: 'text', text: 'What is this?' }]
+ * for await (const piece of chat(model, [{ role: 'user', content }])) process.stdout.write(piece)
+ * model.dispose()
+ */
+export { type Article, type ArticleImage, type ArticleSection, type ComposeOptions, compose } from './compose/compose.js'
+export { composerModel } from './compose/model-composer.js'
+export type { ComposePrompt, ComposerModel } from './compose/prompt.js'
+export { renderHtml, writeArticle } from './compose/render-html.js'
+export { InputError, XComposerError } from './errors.js'
+export { majorityAnswer } from './evaluate/baselines.js'
+export { type Answerer, evaluate, type Prediction } from './evaluate/evaluate.js'
+export { type Inspection, inspect } from './evaluate/inspect.js'
+export { type Question, readQuestions } from './evaluate/questions.js'
+export { type Report, reportTable, type Score } from './evaluate/report.js'
+export { type ChatImage, type ChatMessage, type ChatOptions, type ChatResult, chat } from './generate/chat.js'
+export { type Library, type LibraryItem, openLibrary } from './library/library.js'
+export { type ModelConfig, parseModelConfig } from './model/config.js'
+export { XComposer } from './model/xcomposer.js'
+export { Tokenizer } from './text/tokenizer.js'
+export { describeRecipe, loadRecipe, type Recipe } from './train/recipe.js'
+export { type TrainOptions, type TrainResult, train } from './train/train.js'

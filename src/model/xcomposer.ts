@@ -1,0 +1,209 @@
+/** The whole model for inference: opens a model directory, encodes pictures, prefills prompts, and grows sequences. */
+import { basename, resolve } from 'node:path'
+import type { SessionOptions } from '../engine/index.js'
+import { InputError } from '../errors.js'
+import type { Sequence } from '../generate/sequence.js'
+import type { PromptPart } from '../text/prompt.js'
+import { Tokenizer } from '../text/tokenizer.js'
+import { type CheckpointModel, openModel, tokenizerPath } from './checkpoint-model.js'
+import type { ModelConfig } from './config.js'
+import { DecoderSessions } from './decoder-session.js'
+import { KvCache, RotaryState } from './kv-cache.js'
+import { VisionSession } from './vision-session.js'
+import { WeightStore } from './weight-store.js'
+
+/** How a model runs. */
+export interface LoadOptions {
+  readonly threads?: number
+  readonly provider?: 'cpu' | 'cuda' | 'webgpu' | 'coreml' | 'dml'
+  /** Receives one line where something was not as asked (a provider that is not there). */
+  readonly onNotice?: (line: string) => void
+}
+
+/** A prompt's end: logits after its last position, and the sequence to continue. */
+export interface Prefilled {
+  readonly logits: Float32Array
+  readonly sequence: DecoderSequence
+}
+
+/** Positions a prompt is prefilled in at once: bounds the memory of attention and of the activations. */
+const PREFILL_CHUNK = 512
+
+/** A decoder over a KV cache without text or pictures: what goldens and checks need. */
+export class DecoderModel {
+  readonly store: WeightStore
+  readonly sessions: DecoderSessions
+
+  constructor(
+    readonly checkpoint: CheckpointModel,
+    options: LoadOptions = {},
+  ) {
+    this.store = new WeightStore(checkpoint)
+    this.sessions = new DecoderSessions(checkpoint.config.decoder, this.store, sessionOptions(options))
+  }
+
+  get config(): ModelConfig {
+    return this.checkpoint.config
+  }
+
+  /** An empty sequence. @param rotary shared state of the reference's sticky tables; by default each sequence has its own */
+  sequence(limit = contextLength(this.config), rotary?: RotaryState): DecoderSequence {
+    const c = this.config.decoder
+    return new DecoderSequence(this, rotary ? new KvCache(c, limit, rotary, false) : new KvCache(c, limit))
+  }
+
+  dispose(): void {
+    this.sessions.dispose()
+    this.store.dispose()
+  }
+}
+
+/** A growing sequence of one model. */
+export class DecoderSequence implements Sequence {
+  constructor(
+    private readonly model: DecoderModel,
+    readonly cache: KvCache,
+  ) {}
+
+  get length(): number {
+    return this.cache.length
+  }
+
+  async append(ids: readonly number[]): Promise<Float32Array> {
+    return this.appendRows(this.model.store.embed(ids), ids.length, [])
+  }
+
+  /** Appends embeddings [tokens, hidden], some of them image rows (columns in ascending order); logits after the last. */
+  async appendRows(rows: Float32Array, tokens: number, imageColumns: readonly number[]): Promise<Float32Array> {
+    if (tokens === 0) throw new InputError('a prompt needs at least one position')
+    const width = this.model.config.decoder.hiddenSize
+    let logits: Float32Array = new Float32Array(0)
+    for (let start = 0; start < tokens; start += PREFILL_CHUNK) {
+      const end = Math.min(tokens, start + PREFILL_CHUNK)
+      const part = rows.subarray(start * width, end * width)
+      const step = {
+        embeddings: part,
+        tokens: end - start,
+        imageColumns: imageColumns.filter((c) => c >= start && c < end).map((c) => c - start),
+        logitColumns: [end - start - 1],
+      }
+      logits = (await this.model.sessions.run(step, this.cache)).logits
+    }
+    return logits
+  }
+
+  async fork(): Promise<DecoderSequence> {
+    return new DecoderSequence(this.model, this.cache.clone())
+  }
+
+  dispose(): void {
+    this.cache.dispose()
+  }
+}
+
+/** A loaded model; `dispose` once, after its sequences. */
+export class XComposer {
+  private vision: VisionSession | undefined
+
+  private constructor(
+    readonly name: string,
+    readonly decoder: DecoderModel,
+    readonly tokenizer: Tokenizer,
+    private readonly options: LoadOptions,
+  ) {}
+
+  /**
+   * Opens a model directory.
+   * @throws InputError when it is missing, broken, or inconsistent
+   */
+  static async load(dir: string, options: LoadOptions = {}): Promise<XComposer> {
+    const checkpoint = openModel(dir)
+    const tokenizer = Tokenizer.load(tokenizerPath(checkpoint))
+    const { vocabularySize } = checkpoint.config.decoder
+    if (tokenizer.size > vocabularySize) {
+      throw new InputError(`${dir}: tokenizer.model has ${tokenizer.size} pieces, config.json's vocab_size is ${vocabularySize}`)
+    }
+    return new XComposer(basename(resolve(dir)), new DecoderModel(checkpoint, options), tokenizer, options)
+  }
+
+  get config(): ModelConfig {
+    return this.decoder.config
+  }
+
+  /** Most positions a sequence may have. */
+  get contextLength(): number {
+    return contextLength(this.config)
+  }
+
+  /** Pictures as rows for the decoder: pixels [images, 3, S, S], normalised -> [images * tokens, hidden]. */
+  async encodeImages(pixels: Float32Array, images: number): Promise<Float32Array> {
+    if (!this.config.vision) throw new InputError(`${this.name}: this model has no vision tower; ask without pictures`)
+    this.vision ??= new VisionSession(this.config, this.decoder.store, sessionOptions(this.options))
+    return this.vision.encode(pixels, images)
+  }
+
+  /**
+   * Starts a sequence with a prompt.
+   * @param features rows of each picture ([tokens, hidden]), by the number that the prompt's parts name
+   */
+  async prefill(parts: readonly PromptPart[], features: readonly Float32Array[], limit = this.contextLength): Promise<Prefilled> {
+    const { rows, tokens, imageColumns } = this.promptRows(parts, features)
+    const sequence = this.decoder.sequence(limit)
+    try {
+      return { logits: await sequence.appendRows(rows, tokens, imageColumns), sequence }
+    } catch (error) {
+      sequence.dispose()
+      throw error
+    }
+  }
+
+  /** A prompt as embedding rows and the columns that are image tokens. */
+  promptRows(parts: readonly PromptPart[], features: readonly Float32Array[]) {
+    return promptRows(this.decoder, parts, features)
+  }
+
+  dispose(): void {
+    this.vision?.dispose()
+    this.decoder.dispose()
+  }
+}
+
+/** Most positions: the prompt limit, and the trained positions unless dynamic scaling stretches them. */
+function contextLength(c: ModelConfig): number {
+  return c.decoder.ropeScaling?.type === 'dynamic' ? c.maxLength : Math.min(c.decoder.maxPositions, c.maxLength)
+}
+
+/** Concatenates text embeddings and picture rows in prompt order. */
+export function promptRows(decoder: DecoderModel, parts: readonly PromptPart[], features: readonly Float32Array[]) {
+  const width = decoder.config.decoder.hiddenSize
+  const pieces: Float32Array[] = []
+  const imageColumns: number[] = []
+  let tokens = 0
+  for (const part of parts) {
+    if (part.kind === 'text') {
+      pieces.push(decoder.store.embed(part.ids))
+      tokens += part.ids.length
+      continue
+    }
+    const rows = features[part.image]
+    if (!rows) throw new InputError(`the prompt names picture ${part.image + 1}, but only ${features.length} were given`)
+    pieces.push(rows.subarray(0, part.tokens * width))
+    for (let i = 0; i < part.tokens; i++) imageColumns.push(tokens + i)
+    tokens += part.tokens
+  }
+  const rows = new Float32Array(new ArrayBuffer(tokens * width * 4))
+  let at = 0
+  for (const piece of pieces) {
+    rows.set(piece, at)
+    at += piece.length
+  }
+  return { rows, tokens, imageColumns }
+}
+
+function sessionOptions(options: LoadOptions): SessionOptions {
+  return {
+    ...(options.threads ? { threads: options.threads } : {}),
+    ...(options.provider ? { provider: options.provider } : {}),
+    ...(options.onNotice ? { onFallback: options.onNotice } : {}),
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Training data as a pure function: `batchAt(step)` depends only on the seed, the step and the files, so a resumed run sees
+ * what an unbroken one would. Samples are drawn for a window of batches and dealt by length, which keeps padding small
+ * without changing what is seen. It knows nothing of the model.
+ */
+import { InputError } from '../errors.js'
+import { normalise, type Rgb } from '../image/preprocess.js'
+import type { Tokenizer } from '../text/tokenizer.js'
+import { type Augmentation, augment } from './augment.js'
+import { type Batch, collate } from './batch.js'
+import { conversationExample, type Example, textExample } from './conversation.js'
+import { ImageStore } from './dataset-images.js'
+import { readRecords, type TrainingRecord } from './dataset-records.js'
+import { createSampler, type Pick, sourceShares } from './dataset-sampler.js'
+import { hash, permute, random } from './random.js'
+
+export interface DataSource {
+  /** A JSON array or JSON lines of records; image paths in it are relative to its directory. */
+  readonly file: string
+  /** Relative to the other sources (default: its number of records). */
+  readonly weight?: number
+  readonly augment?: Augmentation
+}
+
+export interface DatasetOptions {
+  readonly sources: readonly DataSource[]
+  readonly tokenizer: Tokenizer
+  /** Side of the pictures in pixels. */
+  readonly imageSize: number
+  /** Positions that one picture takes. */
+  readonly imageTokens: number
+  readonly batchSize: number
+  /** Longer examples are cut here. */
+  readonly maxLength: number
+  readonly seed: number
+  /** The part of samples that comes from sources without pictures (default: by weight). */
+  readonly textShare?: number
+  readonly mean?: Rgb
+  readonly std?: Rgb
+  /** Batches whose samples are sorted by length together (default 8). */
+  readonly window?: number
+  /** Memory for decoded pictures (default 1.5 GB). */
+  readonly cacheBytes?: number
+}
+
+export interface Dataset {
+  /** Records in all sources. */
+  readonly size: number
+  readonly sources: readonly { readonly file: string; readonly records: number; readonly text: boolean; readonly share: number }[]
+  /** @throws InputError when a picture cannot be decoded or a record's pictures do not fit */
+  batchAt(step: number): Promise<Batch>
+}
+
+interface Source {
+  readonly file: string
+  readonly augment: Augmentation
+  readonly records: readonly TrainingRecord[]
+  /** Tokenised on first use. */
+  readonly examples: (Example | undefined)[]
+}
+
+/** One sample of a window: what it is and its number in the run, which keys its augmentation. */
+interface Sample extends Pick {
+  readonly number: number
+}
+
+/** Keys that keep the draws of different purposes apart (the sampler has 1 and 2). */
+const DEAL = 3
+const AUGMENT = 4
+
+/**
+ * Opens the data files and checks every record and image path.
+ * @throws InputError naming file and record, or the option at fault
+ */
+export function openDataset(options: DatasetOptions): Dataset {
+  checkOptions(options)
+  const sources = options.sources.map(({ file, augment = 'none' }): Source => {
+    const records = readRecords(file)
+    return { file, augment, records, examples: new Array<Example | undefined>(records.length) }
+  })
+  const weights = options.sources.map((s, i) => s.weight ?? sources[i]?.records.length ?? 0)
+  const isText = sources.map((s) => s.records.every((r) => r.kind === 'text' || r.images.length === 0))
+  const shares = sourceShares(weights, isText, options.textShare)
+  if (!shares)
+    throw new InputError(
+      `textShare ${options.textShare ?? ''}: needs sources of positive weight with and without images; add one or change the share`,
+    )
+  const { batchSize, seed, window = 8 } = options
+  const sampler = createSampler(
+    seed,
+    sources.map((s) => s.records.length),
+    shares,
+    batchSize * window,
+  )
+  const store = new ImageStore(options.cacheBytes ?? 1_500_000_000)
+  const example = (pick: Pick): Example => {
+    const source = at(sources, pick.source)
+    const made = source.examples[pick.record] ?? tokenise(source, pick.record, options)
+    source.examples[pick.record] = made
+    return made
+  }
+  /** The samples of each batch of a window: sorted by length, cut into runs, the runs dealt in a seeded order. */
+  const deal = (index: number): Sample[][] => {
+    const samples = sampler.picks(index).map((pick, i): Sample => ({ ...pick, number: index * batchSize * window + i }))
+    const lengths = new Map(samples.map((s) => [s, example(s).ids.length]))
+    samples.sort((a, b) => (lengths.get(a) ?? 0) - (lengths.get(b) ?? 0) || a.number - b.number)
+    return Array.from({ length: window }, (_, b) => {
+      const run = permute(b, window, seed, DEAL, index)
+      return samples.slice(run * batchSize, (run + 1) * batchSize)
+    })
+  }
+  const dealt = new Map<number, Sample[][]>()
+  return {
+    size: sources.reduce((sum, s) => sum + s.records.length, 0),
+    sources: sources.map((s, i) => ({
+      file: s.file,
+      records: s.records.length,
+      text: isText[i] ?? false,
+      share: shares[i] ?? 0,
+    })),
+    async batchAt(step) {
+      if (!Number.isSafeInteger(step) || step < 0) throw new InputError(`step ${step}: expected a whole number from 0`)
+      const index = Math.floor(step / window)
+      const batches = dealt.get(index) ?? deal(index)
+      dealt.set(index, batches)
+      for (const key of dealt.keys()) if (Math.abs(key - index) > 1) dealt.delete(key)
+      const samples = batches[step % window] ?? []
+      const { pixels, images } = await pixelsOf(samples, sources, store, options)
+      return collate(samples.map(example), pixels, images, options.tokenizer.padId)
+    },
+  }
+}
+
+async function pixelsOf(
+  samples: readonly Sample[],
+  sources: readonly Source[],
+  store: ImageStore,
+  { imageSize, seed, mean, std }: DatasetOptions,
+): Promise<{ pixels: Float32Array; images: number }> {
+  const wanted = samples.flatMap((sample) => {
+    const source = at(sources, sample.source)
+    const record = at(source.records, sample.record)
+    if (record.kind === 'text') return []
+    return record.images.map((file, i) => ({ file, record, kind: source.augment, key: hash(seed, AUGMENT, sample.number, i) }))
+  })
+  const stored = await Promise.all(wanted.map(({ file }) => store.get(file)))
+  const each = 3 * imageSize * imageSize
+  const pixels = new Float32Array(wanted.length * each)
+  wanted.forEach(({ record, kind, key }, i) => {
+    normalise(augment(at(stored, i), kind, imageSize, random(key), record), mean, std, pixels, i * each)
+  })
+  return { pixels, images: wanted.length }
+}
+
+function tokenise(source: Source, index: number, { tokenizer, imageTokens, maxLength }: DatasetOptions): Example {
+  const record = at(source.records, index)
+  if (record.kind === 'text') return textExample(tokenizer, record.text, maxLength)
+  const images = record.images.length
+  const example = conversationExample(tokenizer, record.messages, { images, imageTokens, maxLength })
+  const places = example.imageMask.reduce((sum, m) => sum + m, 0)
+  if (places < images * imageTokens) {
+    throw new InputError(
+      `${source.file}: record ${index}: its ${images} image(s) reach beyond ${maxLength} positions; raise maxLength or shorten the text`,
+    )
+  }
+  return example
+}
+
+function checkOptions(options: DatasetOptions): void {
+  if (options.sources.length === 0) throw new InputError('no data sources; name at least one file')
+  for (const key of ['imageSize', 'imageTokens', 'batchSize', 'maxLength', 'window'] as const) {
+    const value = options[key] ?? 1
+    if (!Number.isInteger(value) || value < 1) throw new InputError(`${key} ${value}: expected a whole number from 1`)
+  }
+  if (!Number.isSafeInteger(options.seed) || options.seed < 0)
+    throw new InputError(`seed ${options.seed}: expected a whole number from 0`)
+  const { textShare = 0 } = options
+  if (!(textShare >= 0 && textShare <= 1)) throw new InputError(`textShare ${textShare}: expected a number from 0 to 1`)
+  for (const { file, weight = 1 } of options.sources) {
+    if (!(weight >= 0 && Number.isFinite(weight))) throw new InputError(`${file}: weight ${weight}, expected a number from 0`)
+  }
+}
+
+function at<T>(list: readonly T[], i: number): T {
+  const item = list[i]
+  if (item === undefined) throw new RangeError(`index ${i} of ${list.length}`)
+  return item
+}

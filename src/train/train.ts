@@ -1,0 +1,242 @@
+/** Runs a training recipe: data, graph, optimiser, checkpoints, metrics. Knows no terminal; the caller prints. */
+import { createHash } from 'node:crypto'
+import { appendFileSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { writeSafetensors } from '../checkpoint/safetensors.js'
+import { adamwStep, allocate } from '../engine/index.js'
+import { InputError, XComposerError } from '../errors.js'
+import { openModel, readParameter, tokenizerPath } from '../model/checkpoint-model.js'
+import { type ModelConfig, parseModelConfig } from '../model/config.js'
+import { modelParameters, type ParameterSpec } from '../model/parameters.js'
+import { Tokenizer } from '../text/tokenizer.js'
+import type { Batch } from './batch.js'
+import { openDataset } from './dataset.js'
+import { tensorRates } from './groups.js'
+import { initialValues } from './initialise.js'
+import type { Recipe } from './recipe.js'
+import { scheduleFactor } from './schedule.js'
+import { loadState, type StepMetrics, saveState, trimMetrics } from './state.js'
+import { TrainingGraph, wordsHead } from './training-graph.js'
+
+/** What a progress line needs. */
+export interface Progress {
+  readonly step: number
+  readonly steps: number
+  /** Mean of the last steps. */
+  readonly loss: number
+  readonly samplesPerSecond: number
+  readonly secondsLeft: number
+}
+
+/** How a run is driven. */
+export interface TrainOptions {
+  /** Continue from the run's state where there is one; false begins anew. */
+  readonly resume: boolean
+  readonly onProgress?: (progress: Progress) => void
+  readonly onNotice?: (line: string) => void
+  readonly signal?: AbortSignal
+}
+
+/** What a finished run leaves. */
+export interface TrainResult {
+  readonly steps: number
+  readonly finalLoss: number
+  /** The model directory. */
+  readonly out: string
+}
+
+interface Start {
+  readonly config: ModelConfig
+  readonly configJson: unknown
+  readonly specs: readonly ParameterSpec[]
+  readonly initial: Map<string, Float32Array>
+  readonly tokenizer: string
+}
+
+/**
+ * Trains by the recipe and writes the model directory `recipe.out`.
+ * @throws InputError for data or a state that does not fit the recipe, XComposerError when the loss stays not finite
+ */
+export async function train(recipe: Recipe, options: TrainOptions): Promise<TrainResult> {
+  const start = startingPoint(recipe)
+  if (recipe.visionFrom) takeVisionTower(start, recipe.visionFrom)
+  const tokenizer = Tokenizer.load(start.tokenizer)
+  if (tokenizer.size > start.config.decoder.vocabularySize) {
+    throw new InputError(
+      `${start.tokenizer}: ${tokenizer.size} pieces, but the model's vocab_size is ${start.config.decoder.vocabularySize}`,
+    )
+  }
+  const dataset = await openDataset({
+    sources: recipe.data,
+    tokenizer,
+    imageSize: start.config.vision?.imageSize ?? 0,
+    imageTokens: start.config.vision?.tokens ?? 0,
+    batchSize: recipe.batchSize,
+    maxLength: recipe.maxLength,
+    seed: recipe.seed,
+    ...(recipe.textShare === undefined ? {} : { textShare: recipe.textShare }),
+  })
+  const objective = recipe.stage === 'vision' ? 'words' : 'language'
+  const specs = objective === 'words' ? withWordsHead(start.specs, start.config) : start.specs
+  for (const spec of specs) {
+    if (!start.initial.has(spec.name)) start.initial.set(spec.name, initialValues(spec, recipe.seed, recipe.ploraInit))
+  }
+  const graph = new TrainingGraph(start.config, specs, start.initial, (s) => recipe.train.includes(s.group), objective, {
+    threads: recipe.threads,
+  })
+  try {
+    return await new Run(recipe, start, graph, specs, (step) => dataset.batchAt(step), options).finish()
+  } finally {
+    graph.dispose()
+  }
+}
+
+function withWordsHead(specs: readonly ParameterSpec[], c: ModelConfig): ParameterSpec[] {
+  const shape = [c.decoder.vocabularySize, c.vision?.hiddenSize ?? 0]
+  return [...specs, { name: wordsHead, shape, group: 'vision' }]
+}
+
+function startingPoint(recipe: Recipe): Start {
+  if ('from' in recipe.start) {
+    const model = openModel(recipe.start.from)
+    const initial = new Map(model.specs.map((s) => [s.name, readParameter(model, s.name)]))
+    const tokenizer = recipe.tokenizer ?? tokenizerPath(model)
+    return { config: model.config, configJson: model.directory.config, specs: model.specs, initial, tokenizer }
+  }
+  const file = recipe.start.config
+  let configJson: unknown
+  try {
+    configJson = JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw new InputError(`${file}: ${error instanceof Error ? error.message : 'cannot be read'}`)
+  }
+  const config = parseModelConfig(configJson, file)
+  if (!recipe.tokenizer) throw new InputError(`${recipe.file}: tokenizer: expected a path, since init brings no tokenizer`)
+  return { config, configJson, specs: modelParameters(config), initial: new Map(), tokenizer: recipe.tokenizer }
+}
+
+/** Replaces the vision tower's values by those of another model of the same shape. */
+function takeVisionTower(start: Start, dir: string): void {
+  const other = openModel(dir)
+  const shapes = new Map(other.specs.map((s) => [s.name, s.shape.join()]))
+  for (const { name, shape, group } of start.specs) {
+    if (group !== 'vision') continue
+    if (shapes.get(name) !== shape.join()) {
+      throw new InputError(`${dir}: tensor "${name}": expected [${shape.join(', ')}], got [${shapes.get(name) ?? 'no such tensor'}]`)
+    }
+    start.initial.set(name, readParameter(other, name))
+  }
+}
+
+/** One run from its state to its last step. */
+class Run {
+  private readonly states: string
+  private readonly metrics: string
+  private readonly fingerprint: string
+  private readonly recent: { loss: number; seconds: number; samples: number }[] = []
+  private notFinite = 0
+
+  constructor(
+    private readonly recipe: Recipe,
+    private readonly start: Start,
+    private readonly graph: TrainingGraph,
+    private readonly specs: readonly ParameterSpec[],
+    private readonly batchAt: (index: number) => Promise<Batch>,
+    private readonly options: TrainOptions,
+  ) {
+    this.states = join(recipe.out, 'state')
+    this.metrics = join(recipe.out, 'metrics.jsonl')
+    const { threads: _, checkpointEvery: __, keep: ___, file: ____, ...values } = recipe
+    this.fingerprint = createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 16)
+  }
+
+  async finish(): Promise<TrainResult> {
+    const { recipe, graph, options } = this
+    mkdirSync(recipe.out, { recursive: true })
+    if (!options.resume) {
+      rmSync(this.states, { recursive: true, force: true })
+      rmSync(this.metrics, { force: true })
+    }
+    let step = loadState(this.states, graph.parameters, this.fingerprint)
+    trimMetrics(this.metrics, step)
+    if (step > 0) options.onNotice?.(`continuing after step ${step}`)
+    const rates = tensorRates(this.start.config, this.specs, recipeRates(recipe))
+    const adam = { betas: recipe.betas, epsilon: recipe.eps, maxNorm: recipe.clip }
+    let next = step < recipe.steps ? this.batchAt(step * recipe.accumulate) : undefined
+    for (; step < recipe.steps; step++) {
+      options.signal?.throwIfAborted()
+      const began = performance.now()
+      let loss = 0
+      let samples = 0
+      const sum = recipe.accumulate > 1 ? allocate('f32', graph.parameters.gradients.length) : undefined
+      for (let micro = 0; micro < recipe.accumulate; micro++) {
+        const batch = await (next as Promise<Batch>)
+        const following = step * recipe.accumulate + micro + 1
+        // The next batch is made while this one computes; a failure surfaces when it is awaited.
+        next = following < recipe.steps * recipe.accumulate ? this.batchAt(following) : undefined
+        next?.catch(() => {})
+        loss += (await graph.step(batch)) / recipe.accumulate
+        samples += batch.rows
+        if (sum) accumulate(sum, graph.parameters.gradients, 1 / recipe.accumulate)
+      }
+      if (sum) graph.parameters.gradients.set(sum)
+      const learningRate = recipe.learningRate * scheduleFactor(step + 1, recipe.warmupSteps, recipe.steps + 1)
+      const gradientNorm = adamwStep(graph.parameters, rates, step + 1, learningRate, adam)
+      this.checkFinite(step + 1, loss, gradientNorm)
+      const seconds = (performance.now() - began) / 1000
+      this.note({ step: step + 1, loss, gradientNorm, learningRate, samplesPerSecond: samples / seconds }, seconds, samples)
+      if ((step + 1) % recipe.checkpointEvery === 0 || step + 1 === recipe.steps) {
+        saveState(this.states, graph.parameters, step + 1, this.fingerprint, recipe.keep)
+      }
+    }
+    this.writeModel()
+    return { steps: recipe.steps, finalLoss: this.recent.at(-1)?.loss ?? Number.NaN, out: recipe.out }
+  }
+
+  private checkFinite(step: number, loss: number, norm: number): void {
+    this.notFinite = Number.isFinite(loss) && Number.isFinite(norm) ? 0 : this.notFinite + 1
+    if (this.notFinite > 0) this.options.onNotice?.(`step ${step}: loss ${loss}, gradient norm ${norm}: this step changed nothing`)
+    if (this.notFinite >= 10) {
+      throw new XComposerError(`${this.recipe.file}: ten steps in a row without a finite loss; lower learning_rate or check the data`)
+    }
+  }
+
+  private note(metrics: StepMetrics, seconds: number, samples: number): void {
+    appendFileSync(this.metrics, `${JSON.stringify(metrics)}\n`)
+    this.recent.push({ loss: metrics.loss, seconds, samples })
+    if (this.recent.length > 50) this.recent.shift()
+    const total = (pick: (r: { loss: number; seconds: number; samples: number }) => number) =>
+      this.recent.reduce((a, r) => a + pick(r), 0)
+    const time = total((r) => r.seconds)
+    this.options.onProgress?.({
+      step: metrics.step,
+      steps: this.recipe.steps,
+      loss: total((r) => r.loss) / this.recent.length,
+      samplesPerSecond: total((r) => r.samples) / time,
+      secondsLeft: ((this.recipe.steps - metrics.step) * time) / this.recent.length,
+    })
+  }
+
+  /** The model directory: trained and frozen tensors in checkpoint order, configuration, tokenizer. */
+  private writeModel(): void {
+    const { recipe, graph, start } = this
+    const trained = new Map(graph.parameters.tensors.map((t) => [t.name, t]))
+    const dtype = recipe.dtype === 'f16' ? 'F16' : 'F32'
+    const tensors = start.specs.map((s) => {
+      const t = trained.get(s.name)
+      const data = t ? graph.parameters.view(graph.parameters.weights, t) : (start.initial.get(s.name) as Float32Array)
+      return { name: s.name, dtype, shape: s.shape, data } as const
+    })
+    writeSafetensors(join(recipe.out, 'model.safetensors'), tensors, { format: 'pt' })
+    writeFileSync(join(recipe.out, 'config.json'), `${JSON.stringify(start.configJson, null, 2)}\n`)
+    copyFileSync(start.tokenizer, join(recipe.out, 'tokenizer.model'))
+  }
+}
+
+function recipeRates(recipe: Recipe) {
+  return { weightDecay: recipe.weightDecay, visionLayerDecay: recipe.vitLayerDecay, decoderFactor: recipe.decoderLrFactor }
+}
+
+function accumulate(sum: Float32Array, part: Float32Array, factor: number): void {
+  for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + factor * (part[i] as number)
+}
