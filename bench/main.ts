@@ -8,31 +8,10 @@ import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { writeAll, writeFileAtomically } from '../src/checkpoint/atomic.js'
 import { InputError, XComposerError } from '../src/errors.js'
+import type { BenchOptions, BenchResult } from './benchmark.js'
 import { benchDecode } from './decode.js'
-import { digits, type Report } from './samples.js'
+import { digits } from './samples.js'
 import { benchTrain } from './train.js'
-
-/** What a benchmark is told. */
-export interface BenchOptions {
-  /** A Python with torch and numpy; without one only our side runs. */
-  readonly python: string | undefined
-  readonly threads: number
-  /** Timed runs of each side. */
-  readonly runs: number
-  /** config.json of the shape to train. */
-  readonly config: string
-  /** Model directory to decode with. */
-  readonly model: string
-  /** One line of progress. */
-  readonly print: (line: string) => void
-}
-
-/** What a benchmark found. */
-export interface BenchResult {
-  readonly report: Report
-  /** More numbers for the results file. */
-  readonly detail: Readonly<Record<string, unknown>>
-}
 
 const benchmarks: Readonly<Record<string, (o: BenchOptions) => Promise<BenchResult>>> = { train: benchTrain, decode: benchDecode }
 

@@ -11,7 +11,8 @@ import { adamwStep, type TensorRates } from '../src/engine/index.js'
 import { XComposerError } from '../src/errors.js'
 import { tensorRates } from '../src/train/groups.js'
 import { TrainingGraph } from '../src/train/training-graph.js'
-import type { BenchOptions, BenchResult } from './main.js'
+import type { BenchOptions, BenchResult } from './benchmark.js'
+import { productRate, stepFlops } from './limit.js'
 import { Peer } from './peer-process.js'
 import { digits, interleave, spread, summarise } from './samples.js'
 import { optimiser, type TrainInputs, trainInputs, writeInputs } from './train-inputs.js'
@@ -108,10 +109,16 @@ export async function benchTrain(o: BenchOptions): Promise<BenchResult> {
       async () => rate('ours', await ours.run(STEPS)),
       python && (async () => rate('peer', await python.ask(`run ${STEPS}`, answer))),
     )
+    const report = summarise('train', samples.a, samples.b)
+    const flops = stepFlops(inputs)
+    const machineGflops = await productRate(o.threads)
+    const limit = (machineGflops * 1e9 * tokens) / flops
+    o.print(`limit: ${limit.toFixed(0)} tokens/s, were a step nothing but its products at ${machineGflops.toFixed(0)} GFLOP/s`)
     return {
-      report: summarise('train', samples.a, samples.b),
+      report,
       detail: {
         unit: 'tokens/s',
+        limit: { tokensPerSecond: digits(limit), machineGflops: digits(machineGflops), stepGflop: digits(flops / 1e9) },
         parameters,
         batch: { rows: inputs.batch.rows, length: inputs.batch.length, images: inputs.batch.images, stepsPerRun: STEPS },
         peer: about && { ...about, spread: digits(spread(samples.b)) },

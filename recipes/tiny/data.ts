@@ -30,13 +30,13 @@ interface Drawn {
   readonly svg: string
 }
 
-/** A shape of random kind, colour, place and size, on a light or a dark ground. */
+/** A shape of random kind and colour near the middle, its place and size varied a little, on a light or a dark ground. */
 function draw(random: Random): Drawn {
   const pick = <T>(list: readonly T[]): T => list[random.below(list.length)] as T
   const [colour, rgb] = pick(Object.entries(colours))
   const [shape, path] = pick(Object.entries(shapes))
-  const radius = 7 + 5 * random.next()
-  const place = () => radius + (SIZE - 2 * radius) * random.next()
+  const radius = 9 + 4 * random.next()
+  const place = () => SIZE / 2 + 6 * (random.next() - 0.5)
   const varied = rgb.map((value) => Math.round(value + 20 * (random.next() - 0.5)))
   const ground = Math.round(random.next() < 0.5 ? 225 + 30 * random.next() : 40 * random.next())
   return {

@@ -4,7 +4,7 @@ import { InputError } from '../errors.js'
 import { type ChatMessage, type ChatResult, chat } from '../generate/chat.js'
 import { type Command, onlyPositional } from './command.js'
 import { dialogue } from './dialogue.js'
-import { answerHelp, answerOptions, answerSettings, loadModel, modelDirectory, modelHelp, modelOptions } from './model-options.js'
+import { answerHelp, answerOptions, answerSettings, loadModel, modelHelp, modelOptions } from './model-options.js'
 
 const LONGEST_INPUT = 1_000_000
 
@@ -39,7 +39,6 @@ Example:
     const messages: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
     const given = args.positionals.length > 0 ? onlyPositional(args, 'chat', 'one question') : undefined
     if (given === undefined && io.inputIsTerminal && !args.flag('json')) {
-      modelDirectory(args)
       const model = await loadModel(args, io)
       try {
         return await dialogue(model, messages, images, settings, io)

@@ -39,11 +39,10 @@ export function modelDirectory(args: Args): string {
 }
 
 /** Loads the model that the options name; the caller disposes it. Notices go to stderr. */
-export function loadModel(args: Args, io: Io): Promise<XComposer> {
-  const dir = modelDirectory(args)
+export async function loadModel(args: Args, io: Io): Promise<XComposer> {
   const threads = args.wholeNumber('threads', 1, 1024)
   const provider = args.oneOf('provider', providers)
-  return XComposer.load(dir, {
+  return XComposer.load(modelDirectory(args), {
     ...(threads === undefined ? {} : { threads }),
     ...(provider === undefined ? {} : { provider }),
     onNotice: (line) => io.err(`${line}\n`),

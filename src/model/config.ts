@@ -56,6 +56,8 @@ export interface ModelConfig {
   readonly vision: VisionConfig | null
   /** Prompts are cut to this many positions. */
   readonly maxLength: number
+  /** Where chat prompts put BOS: on every text part (the official models' chat), or on the first only (as training writes it). */
+  readonly promptBos: 'reference' | 'first'
   /** How linear weights are stored: null = float, otherwise blocks of `blockSize` values with one scale each. */
   readonly quantization: { readonly bits: 4 | 8; readonly blockSize: number } | null
 }
@@ -88,6 +90,7 @@ const schema = z.object({
   tie_word_embeddings: z.literal(false).default(false),
   pad_token_id: z.number().int().min(0).default(2),
   max_length: size.default(4096),
+  prompt_bos: z.enum(['reference', 'first']).default('reference'),
   img_size: size.optional(),
   vision_config: visionSchema.nullish(),
   plora_rank: size.optional(),
@@ -153,6 +156,7 @@ export function parseModelConfig(json: unknown, file: string, ranks: CheckpointR
     },
     vision: c.vision_config ? visionConfig(c.vision_config, c.img_size, fail) : null,
     maxLength: c.max_length,
+    promptBos: c.prompt_bos,
     quantization: c.quantization_config
       ? { bits: c.quantization_config.bits, blockSize: c.quantization_config.block_size }
       : null,

@@ -83,6 +83,8 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
   }
   const graph = new TrainingGraph(start.config, specs, start.initial, (s) => recipe.train.includes(s.group), objective, {
     threads: recipe.threads,
+    // Batches differ in length and targets: a kept plan for each combination would only pile up memory.
+    memoryPattern: false,
   })
   try {
     return await new Run(recipe, start, graph, specs, (step) => dataset.batchAt(step), options).finish()

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
+import { accepted, blockSums, nearest, questionShape } from './baselines.js'
 import { boxText, coordinateText } from './boxes.js'
 import { captionQas, type Line, locateQa, selectQa } from './composition.js'
 import { type Concept, heldOutVendor, iconName, trainingVendors } from './concepts.js'
@@ -133,6 +134,31 @@ describe('composition strings', () => {
       q: '根据给定上下文和候选图像，选择合适的配图：一。\n<ImageHere>二。\n候选图像包括: A.<ImageHere>\nB.<ImageHere>',
       a: '最合适的图是B',
     })
+  })
+})
+
+describe('baselines', () => {
+  it('the nearest picture is the one a plain search finds', () => {
+    const rng = random('nearest')
+    const picture = () => {
+      const base = rng.int(0, 255)
+      const pixels = Uint8Array.from({ length: 64 * 64 * 3 }, () => Math.min(255, base + rng.int(0, 60)))
+      return { pixels, blocks: blockSums(pixels) }
+    }
+    const candidates = Array.from({ length: 40 }, picture)
+    for (let i = 0; i < 10; i++) {
+      const target = picture()
+      const distances = candidates.map((c) => c.pixels.reduce((sum, v, k) => sum + (v - target.pixels[k]!) ** 2, 0))
+      expect(nearest(target, candidates)).toBe(distances.indexOf(Math.min(...distances)))
+    }
+  })
+
+  it('accepts other spellings of case and boxes that overlap by half', () => {
+    const record = { id: '', task: '', images: [], question: '' }
+    expect(accepted({ ...record, answers: ['Paris'], scorer: 'exact' }, ' paris')).toBe(true)
+    expect(accepted({ ...record, answers: ['[0.00,0.00,0.50,0.50]'], scorer: 'box' }, '[0.00,0.00,0.50,0.38]')).toBe(true)
+    expect(accepted({ ...record, answers: ['[0.00,0.00,0.50,0.50]'], scorer: 'box' }, '[0.25,0.25,0.75,0.75]')).toBe(false)
+    expect(questionShape('Where is the red apple?')).toBe(questionShape('Where is the cat?'))
   })
 })
 

@@ -292,7 +292,7 @@ export function evaluateScenes(things: readonly ConceptSprites[], count = 300): 
     for (let i = 0; i < count; i++) {
       const { placed, context } = scene(things, choose, rng)
       const target = placed.length > 0 ? rng.pick(placed) : undefined
-      const english = i % 2 === 0
+      const english = rng.chance(0.5)
       if (target) {
         const image = `img/pointing/p${suffix}${i}.png`
         savePng(context, sceneSize, `eval/${image}`)

@@ -83,10 +83,10 @@ function drawShape(context: Context, shape: (typeof shapes)[number], box: Box): 
   const y = box.top + r
   context.beginPath()
   if (!shape.corners) context.arc(x, y, r * 0.95, 0, 2 * Math.PI)
-  else
-    shape.corners.forEach(([cx, cy], i) =>
-      i === 0 ? context.moveTo(x + cx * r, y + cy * r) : context.lineTo(x + cx * r, y + cy * r),
-    )
+  for (const [i, [cx, cy]] of (shape.corners ?? []).entries()) {
+    if (i === 0) context.moveTo(x + cx * r, y + cy * r)
+    else context.lineTo(x + cx * r, y + cy * r)
+  }
   context.closePath()
   context.fill()
 }

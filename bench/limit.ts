@@ -1,0 +1,59 @@
+/**
+ * The physical limit beside a training speed: how many multiply-adds a step needs, and how fast this machine multiplies
+ * large float32 matrices. A speed near the product of the two cannot be improved by better code.
+ */
+import { Graph, linear, Session, Value } from '../src/engine/index.js'
+import type { ModelConfig } from '../src/model/config.js'
+import type { TrainInputs } from './train-inputs.js'
+
+/** Floating-point operations of matrix products in one step; the backward pass is two forward passes. */
+export function stepFlops({ config, batch, specs }: TrainInputs): number {
+  const rows = batch.rows * batch.length
+  const labelled = batch.labels.reduce((n, id) => n + Number(id >= 0), 0)
+  const products = specs
+    .filter((s) => s.shape.length === 2 && !s.name.includes('embedding'))
+    .reduce((sum, { name, group, shape: [out = 0, inputs = 0] }) => {
+      if (group === 'vision' || group === 'projector')
+        return sum + (group === 'projector' ? out * inputs * batch.images * (config.vision?.tokens ?? 0) : 0)
+      return sum + out * inputs * (name === 'output.weight' ? labelled : group === 'plora' ? batch.imagePositions.length : rows)
+    }, 0)
+  const { layers, hiddenSize } = config.decoder
+  const attention = 2 * layers * batch.rows * batch.length ** 2 * hiddenSize
+  return 3 * 2 * (products + attention + visionProducts(config, batch.images))
+}
+
+/** Multiply-adds of the vision tower's forward pass. */
+function visionProducts({ vision: v }: ModelConfig, images: number): number {
+  if (!v) return 0
+  const tokens = v.tokens + 1
+  const block = tokens * (4 * v.hiddenSize ** 2 + 2 * v.hiddenSize * v.intermediateSize) + 2 * tokens ** 2 * v.hiddenSize
+  let front = v.stem ? 0 : v.tokens * 3 * v.patchSize ** 2 * v.hiddenSize
+  let [side, channels] = [v.imageSize, 3]
+  for (const layer of v.stem ?? []) {
+    side /= layer.stride
+    front += side ** 2 * 9 * channels * layer.channels
+    channels = layer.channels
+  }
+  return images * (front + v.layers * block)
+}
+
+/** Best rate of a large float32 product, in GFLOP/s. */
+export async function productRate(threads: number): Promise<number> {
+  const n = 1024
+  const g = new Graph('limit')
+  g.output('y', linear(g, g.input('x', 'f32', [n, n]), g.input('w', 'f32', [n, n])))
+  const session = new Session(g.encode(), new Map(), { threads })
+  const [x, w, y] = [Value.zeros('f32', [n, n]), Value.zeros('f32', [n, n]), Value.zeros('f32', [n, n])]
+  try {
+    let best = Number.POSITIVE_INFINITY
+    for (let run = 0; run < 10; run++) {
+      const start = performance.now()
+      await session.run({ inputs: { x, w }, outputs: { y } })
+      best = Math.min(best, performance.now() - start)
+    }
+    return (2 * n ** 3) / best / 1e6
+  } finally {
+    session.dispose()
+    for (const value of [x, w, y]) value.dispose()
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * Chat over text and pictures: messages in, a stream of text out. What users write is data: pictures are parts of a message,
+ * and text that spells a control token stays text (SPEC 8, 9).
+ */
+import { InputError } from '../errors.js'
+import type { XComposer } from '../model/xcomposer.js'
+import { type ChatContent, type ChatTurn, chatPrompt, type PromptPart } from '../text/prompt.js'
+import { beamSearch } from './beam.js'
+import { generate } from './generate.js'
+import { encodePictures, type Picture } from './pictures.js'
+import type { SamplingSettings } from './processors.js'
+
+/** A picture of a message. */
+export type ChatImage = Picture
+
+/** One message; pictures stand where they are meant to be seen. */
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant'
+  readonly content: string | readonly ({ readonly type: 'text'; readonly text: string } | { readonly type: 'image'; readonly image: ChatImage })[]
+}
+
+/** How an answer is made. */
+export interface ChatOptions {
+  /** At most this many new tokens (default 512), and never beyond the model's context. */
+  readonly maxNewTokens?: number
+  /** Greedy by default. */
+  readonly sampling?: 'greedy' | (SamplingSettings & { readonly seed?: number })
+  readonly repetitionPenalty?: number
+  /** More than 1: beam search, whose text comes in one piece. */
+  readonly beams?: number
+  /** Words the answer starts with; they are not part of the result. */
+  readonly prefix?: string
+  readonly signal?: AbortSignal
+}
+
+/** A finished answer. */
+export interface ChatResult {
+  readonly text: string
+  readonly ids: readonly number[]
+  readonly usage: { readonly promptTokens: number; readonly imageTokens: number; readonly completionTokens: number }
+  readonly timings: {
+    readonly imageMs: number
+    readonly prefillMs: number
+    readonly decodeMs: number
+    readonly firstTokenMs: number
+    readonly tokensPerSecond: number
+  }
+  /** 'stop': the model ended its turn; 'length': a limit did. */
+  readonly finishReason: 'stop' | 'length'
+}
+
+const DEFAULT_NEW_TOKENS = 512
+
+/**
+ * Answers the last message. Yields pieces of text whose concatenation is the result's text.
+ * @throws InputError for messages out of order, pictures that cannot be read, a prompt that does not fit
+ */
+export async function* chat(
+  model: XComposer,
+  messages: readonly ChatMessage[],
+  options: ChatOptions = {},
+): AsyncGenerator<string, ChatResult, void> {
+  const began = performance.now()
+  const { request, pictures } = readMessages(messages, options.prefix)
+  const features = await encodePictures(model, pictures)
+  const encoded = performance.now()
+  const prompt = chatPrompt(model.tokenizer, request, {
+    images: pictures.length,
+    imageTokens: model.config.vision?.tokens ?? 1,
+    maxLength: model.contextLength - 1,
+    bos: model.config.promptBos,
+  })
+  return yield* answer(model, prompt.parts, features, options, { began, encoded })
+}
+
+/**
+ * Continues an assembled prompt; chat and composition share it.
+ * @param clock when the request began and when its pictures were encoded (performance.now)
+ */
+export async function* answer(
+  model: XComposer,
+  parts: readonly PromptPart[],
+  features: readonly Float32Array[],
+  options: ChatOptions,
+  clock: { readonly began: number; readonly encoded: number },
+): AsyncGenerator<string, ChatResult, void> {
+  const imageTokens = parts.reduce((n, p) => n + (p.kind === 'image' ? p.tokens : 0), 0)
+  const promptIds = parts.flatMap((p) => (p.kind === 'text' ? p.ids : []))
+  const promptTokens = promptIds.length + imageTokens
+  const room = model.contextLength - promptTokens
+  const wanted = options.maxNewTokens ?? DEFAULT_NEW_TOKENS
+  const { logits, sequence } = await model.prefill(parts, features)
+  const prefilled = performance.now()
+  const { tokenizer } = model
+  const settings = {
+    maxNewTokens: Math.min(wanted, room),
+    stopIds: [tokenizer.eosId, tokenizer.endOfTurnId],
+    ...(options.repetitionPenalty ? { repetitionPenalty: options.repetitionPenalty } : {}),
+    // As the reference: a prompt with pictures is given as embeddings, whose ids the penalty cannot see.
+    contextIds: imageTokens > 0 ? [] : promptIds,
+    ...(options.signal ? { signal: options.signal } : {}),
+  }
+  const ids: number[] = []
+  let text = ''
+  let finishReason: 'stop' | 'length' = 'length'
+  let firstTokenMs = 0
+  try {
+    if (options.beams && options.beams > 1) {
+      const best = (await beamSearch(logits, sequence, { ...settings, beams: options.beams }))[0]
+      ids.push(...(best?.ids ?? []))
+      if (best?.stopId !== undefined) finishReason = 'stop'
+      firstTokenMs = performance.now() - clock.began
+      text = tokenizer.decode(ids)
+      yield text
+    } else {
+      const stream = tokenizer.stream()
+      const sampling = options.sampling && options.sampling !== 'greedy' ? { sampling: { seed: 0, ...options.sampling } } : {}
+      const steps = generate(logits, sequence, { ...settings, ...sampling })
+      for (;;) {
+        const step = await steps.next()
+        if (ids.length === 0) firstTokenMs = performance.now() - clock.began
+        if (step.done) {
+          finishReason = step.value.reason
+          break
+        }
+        ids.push(step.value.id)
+        const piece = stream.push(step.value.id)
+        text += piece
+        if (piece) yield piece
+      }
+      const rest = stream.end()
+      text += rest
+      if (rest) yield rest
+    }
+  } finally {
+    sequence.dispose()
+  }
+  const decodeMs = performance.now() - prefilled
+  return {
+    text,
+    ids,
+    usage: { promptTokens, imageTokens, completionTokens: ids.length },
+    timings: {
+      imageMs: clock.encoded - clock.began,
+      prefillMs: prefilled - clock.encoded,
+      decodeMs,
+      firstTokenMs,
+      tokensPerSecond: decodeMs > 0 ? (ids.length * 1000) / decodeMs : 0,
+    },
+    finishReason,
+  }
+}
+
+/** Messages as a prompt request, with their pictures numbered in order. */
+function readMessages(messages: readonly ChatMessage[], prefix: string | undefined) {
+  const pictures: Picture[] = []
+  const content = (m: ChatMessage): ChatContent => {
+    if (typeof m.content === 'string') return m.content
+    return m.content.map((part) =>
+      part.type === 'text' ? part : { type: 'image' as const, image: pictures.push(part.image) - 1 },
+    )
+  }
+  const rest = [...messages]
+  const system = rest[0]?.role === 'system' ? plainText(rest.shift() as ChatMessage) : undefined
+  const history: ChatTurn[] = []
+  for (;;) {
+    const user = rest.shift()
+    if (user?.role !== 'user') throw new InputError(`messages: expected a user message, got ${user ? `a ${user.role} message` : 'none'}`)
+    const said = content(user)
+    const reply = rest.shift()
+    if (!reply) return { request: { ...(system ? { system } : {}), history, user: said, ...(prefix ? { prefix } : {}) }, pictures }
+    if (reply.role !== 'assistant') throw new InputError(`messages: expected an assistant message after a user's, got a ${reply.role} message`)
+    history.push({ user: said, assistant: plainText(reply) })
+  }
+}
+
+function plainText(m: ChatMessage): string {
+  if (typeof m.content === 'string') return m.content
+  return m.content
+    .map((part) => {
+      if (part.type === 'text') return part.text
+      throw new InputError(`messages: a ${m.role} message holds a picture; only user messages can`)
+    })
+    .join('')
+}
