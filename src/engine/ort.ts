@@ -52,7 +52,7 @@ const signatures = {
     ['void *', 'void *', 'size_t', 'void *', 'void *', '_Out_ void **'],
   ],
   SessionOptionsAppendExecutionProvider: [
-    213,
+    216,
     'void *',
     ['void *', 'const char *', 'const char **', 'const char **', 'size_t'],
   ],
@@ -102,7 +102,7 @@ function load(): Ort {
   const [getApi, getVersion] = koffi.decode(base, 'void *', 2) as [Pointer, Pointer]
   const api = koffi.call(getApi, koffi.proto('void *OrtGetApi(uint32_t version)'), 18) as Pointer
   const version = koffi.call(getVersion, koffi.proto('const char *OrtGetVersion()')) as string
-  const table = koffi.decode(api, 'void *', 214) as Pointer[]
+  const table = koffi.decode(api, 'void *', 217) as Pointer[]
   const functions = new Map<Name, Native>()
   for (const [name, [position, result, parameters]] of Object.entries(signatures)) {
     const prototype = koffi.proto(`${result} Ort${name}(${parameters.join(', ')})`)

@@ -1,0 +1,76 @@
+/** A training run as a whole: it learns, and a run cut off at any step continues with bit-equal losses. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, describe, expect, it } from 'vitest'
+import { smallConfig } from '../../tests/support/random-model.js'
+import { liveHandles } from '../engine/index.js'
+import { openModel } from '../model/checkpoint-model.js'
+import { loadRecipe } from './recipe.js'
+import { train } from './train.js'
+
+const tokenizer = fileURLToPath(new URL('../../models/nano/tokenizer.model', import.meta.url))
+const work = mkdtempSync(join(tmpdir(), 'xcomposer-train-'))
+
+function recipe(name: string, steps: number, extra = ''): string {
+  const dir = join(work, name)
+  mkdirSync(dir, { recursive: true })
+  writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...smallConfig, vocab_size: 6000 }))
+  const records = Array.from({ length: 40 }, (_, i) => ({ id: `${i}`, text: `The number after ${i % 10} is ${(i % 10) + 1}.` }))
+  writeFileSync(join(dir, 'text.jsonl'), records.map((r) => `${JSON.stringify(r)}\n`).join(''))
+  const file = join(dir, 'recipe.yaml')
+  writeFileSync(
+    file,
+    `stage: language\ninit: { config: config.json }\ntokenizer: ${tokenizer}\nout: out\ndata:\n  - file: text.jsonl\n` +
+      `batch_size: 8\nmax_length: 64\nsteps: ${steps}\nlearning_rate: 3.0e-3\ncheckpoint_every: 2\nseed: 5\nthreads: 1\n${extra}`,
+  )
+  return file
+}
+
+const losses = (name: string) =>
+  readFileSync(join(work, name, 'out', 'metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { step: number; loss: number })
+
+describe('a training run', () => {
+  it('learns, and writes a model directory that opens', async () => {
+    const result = await train(loadRecipe(recipe('learns', 30)), { resume: true })
+    const seen = losses('learns')
+    expect(seen).toHaveLength(30)
+    expect(result.finalLoss).toBeLessThan((seen[0]?.loss ?? 0) * 0.7)
+    expect(openModel(result.out).specs.length).toBeGreaterThan(20)
+  })
+
+  it.each(['', 'accumulate: 2\n'])('cut off between checkpoints and continued, it repeats the uninterrupted losses to the bit (%j)', async (extra) => {
+    const id = extra ? 'accumulated' : 'plain'
+    await train(loadRecipe(recipe(`${id}-whole`, 7, extra)), { resume: true })
+    const cut = loadRecipe(recipe(`${id}-cut`, 7, extra))
+    const stop = new AbortController()
+    const watched = {
+      resume: true,
+      signal: stop.signal,
+      onProgress: ({ step }: { step: number }) => {
+        if (step === 5) stop.abort(new Error('cut off'))
+      },
+    }
+    await expect(train(cut, watched)).rejects.toThrow('cut off')
+    const notices: string[] = []
+    await train(cut, { resume: true, onNotice: (line) => notices.push(line) })
+    expect(notices).toEqual(['continuing after step 4'])
+    expect(losses(`${id}-cut`).map(({ step, loss }) => ({ step, loss }))).toEqual(losses(`${id}-whole`).map(({ step, loss }) => ({ step, loss })))
+  })
+
+  it('refuses the state of a recipe with other values', async () => {
+    await train(loadRecipe(recipe('changed', 2)), { resume: true })
+    const other = loadRecipe(recipe('changed', 3))
+    await expect(train(other, { resume: true })).rejects.toThrow('belongs to another version of the recipe; use --restart')
+    await expect(train(other, { resume: false })).resolves.toMatchObject({ steps: 3 })
+  })
+})
+
+afterAll(() => {
+  rmSync(work, { recursive: true, force: true })
+  expect(liveHandles().byKind).toEqual({})
+})
