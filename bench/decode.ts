@@ -112,7 +112,7 @@ export async function benchDecode(o: BenchOptions): Promise<BenchResult> {
         newTokens: NEW_TOKENS,
         loadMs: digits(loadMs),
         firstToken: first,
-        peer: about && { ...about, spread: digits(spread(samples.b)) },
+        peerDetail: about && { ...about, spread: digits(spread(samples.b)) },
         samples: { ours: samples.a.map(digits), peer: samples.b.map(digits) },
       },
     }

@@ -42,7 +42,7 @@ export async function productRate(threads: number): Promise<number> {
   const n = 1024
   const g = new Graph('limit')
   g.output('y', linear(g, g.input('x', 'f32', [n, n]), g.input('w', 'f32', [n, n])))
-  const session = new Session(g.encode(), new Map(), { threads })
+  const session = new Session(g, new Map(), { threads })
   const [x, w, y] = [Value.zeros('f32', [n, n]), Value.zeros('f32', [n, n]), Value.zeros('f32', [n, n])]
   try {
     let best = Number.POSITIVE_INFINITY

@@ -121,7 +121,7 @@ export async function benchTrain(o: BenchOptions): Promise<BenchResult> {
         limit: { tokensPerSecond: digits(limit), machineGflops: digits(machineGflops), stepGflop: digits(flops / 1e9) },
         parameters,
         batch: { rows: inputs.batch.rows, length: inputs.batch.length, images: inputs.batch.images, stepsPerRun: STEPS },
-        peer: about && { ...about, spread: digits(spread(samples.b)) },
+        peerDetail: about && { ...about, spread: digits(spread(samples.b)) },
         samples: { ours: samples.a.map(digits), peer: samples.b.map(digits) },
       },
     }

@@ -30,15 +30,15 @@ interface Drawn {
   readonly svg: string
 }
 
-/** A shape of random kind and colour near the middle, its place and size varied a little, on a light or a dark ground. */
+/** A shape of random kind and colour near the middle, its place and size varied a little, on a light ground. */
 function draw(random: Random): Drawn {
   const pick = <T>(list: readonly T[]): T => list[random.below(list.length)] as T
   const [colour, rgb] = pick(Object.entries(colours))
   const [shape, path] = pick(Object.entries(shapes))
-  const radius = 9 + 4 * random.next()
-  const place = () => SIZE / 2 + 6 * (random.next() - 0.5)
+  const radius = 10 + 3 * random.next()
+  const place = () => SIZE / 2 + 5 * (random.next() - 0.5)
   const varied = rgb.map((value) => Math.round(value + 20 * (random.next() - 0.5)))
-  const ground = Math.round(random.next() < 0.5 ? 225 + 30 * random.next() : 40 * random.next())
+  const ground = Math.round(235 + 20 * random.next())
   return {
     colour,
     shape,

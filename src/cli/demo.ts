@@ -8,10 +8,9 @@ import { pathToFileURL } from 'node:url'
 import { type Article, compose } from '../compose/compose.js'
 import { composerModel } from '../compose/model-composer.js'
 import { renderHtml, writeArticle } from '../compose/render-html.js'
-import { InputError } from '../errors.js'
 import { evaluate } from '../evaluate/evaluate.js'
 import { type Question, readQuestions } from '../evaluate/questions.js'
-import { openLibrary } from '../library/library.js'
+import { type Library, openLibrary } from '../library/library.js'
 import { XComposer } from '../model/xcomposer.js'
 import { type DemoAnswer, demoPage } from './demo-page.js'
 import { modelAnswerer } from './eval.js'
@@ -31,21 +30,21 @@ const subjects = [
   { subject: '苹果', language: 'zh' },
 ] as const
 
-/** Runs the demo and writes its pages to `out`. @throws InputError when the model or the examples are not there */
+/** Runs the demo and writes its pages to `out`. @throws InputError when the model or the example library is not there */
 export async function demo(io: Io, out = join(packageRoot, 'out', 'demo')): Promise<number> {
   const began = performance.now()
   const seconds = () => `${((performance.now() - began) / 1000).toFixed(1)} s`
   const say = (line: string) => io.out(`[${seconds().padStart(7)}] ${line}\n`)
   const questionsFile = join(examples, 'questions.jsonl')
-  if (!existsSync(questionsFile)) throw new InputError(`${questionsFile}: no such file; the demo needs the repository's examples`)
+  const library = await openLibrary(join(examples, 'library'))
+  const questions = existsSync(questionsFile) ? readQuestions(questionsFile) : libraryQuestions(library)
 
   mkdirSync(out, { recursive: true })
   const model = await XComposer.load(packagedModel, { onNotice: (line) => io.err(`${line}\n`) })
   try {
     say(`loaded ${model.name}`)
-    const answers = await ask(model, readQuestions(questionsFile), io, say)
+    const answers = await ask(model, questions, io, say)
     const articles: Article[] = []
-    const library = await openLibrary(join(examples, 'library'))
     for (const { subject, language } of subjects) {
       say(`writing an article about "${subject}" with pictures from a library of ${library.items.length}`)
       const options = { subject, language, library, images: IMAGES, signal: io.signal }
@@ -64,6 +63,22 @@ export async function demo(io: Io, out = join(packageRoot, 'out', 'demo')): Prom
   } finally {
     model.dispose()
   }
+}
+
+/** What pictures of the library show, in both languages in turn; the library is drawn in a style that no training picture has. */
+export function libraryQuestions({ items }: Library): Question[] {
+  const both = items.filter(({ name }) => name.en !== undefined && name.zh !== undefined)
+  const stride = Math.max(1, Math.floor(both.length / QUESTIONS))
+  return both
+    .filter((_, i) => i % stride === 0)
+    .slice(0, QUESTIONS)
+    .map(({ id, file, name }, i) => {
+      const [task, question, answer] =
+        i % 2 === 0
+          ? (['naming, English', 'What is this?', name.en] as const)
+          : (['naming, Chinese', '这是什么？', name.zh] as const)
+      return { id, task, images: [file], question, answers: [answer ?? ''], scorer: 'exact' }
+    })
 }
 
 async function ask(model: XComposer, all: readonly Question[], io: Io, say: (line: string) => void): Promise<DemoAnswer[]> {

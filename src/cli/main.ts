@@ -17,6 +17,7 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
     summary: 'count parameters, memory and arithmetic',
     load: async () => (await import('./inspect.js')).inspectCommand,
   },
+  quantize: { summary: 'store a model in 4 or 8 bits', load: async () => (await import('./quantize.js')).quantizeCommand },
   verify: { summary: 'compare with reference data', load: async () => (await import('./verify.js')).verifyCommand },
 }
 

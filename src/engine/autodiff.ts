@@ -3,8 +3,8 @@
  * rule stands beside its operation in ops/; this file only routes and sums.
  */
 import { ShapeError } from './errors.js'
-import { zerosLike } from './ops/shape.js'
 import type { Contribution, GradientContext, Graph, Operation, Tensor } from './graph.js'
+import { zerosLike } from './ops/shape.js'
 
 /**
  * Gradients of a scalar loss with respect to `parameters`, as tensors of the same graph.

@@ -35,7 +35,15 @@ export async function evaluateGraph(
   try {
     const bound = Object.fromEntries(g.inputNames.map((name) => [name, make(inputs[name] as Plain)]))
     const made = Object.fromEntries(
-      Object.entries(outputs).map(([name, t]) => [name, keep(Value.zeros(t.dtype, t.shape.map((d) => size(d, sizes))))]),
+      Object.entries(outputs).map(([name, t]) => [
+        name,
+        keep(
+          Value.zeros(
+            t.dtype,
+            t.shape.map((d) => size(d, sizes)),
+          ),
+        ),
+      ]),
     )
     await session.run({ inputs: bound, outputs: made })
     return Object.fromEntries(Object.entries(made).map(([name, v]) => [name, { dtype: v.dtype, shape: v.shape, data: v.data }]))

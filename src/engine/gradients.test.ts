@@ -25,7 +25,11 @@ const index = (...pairs: number[]): Plain<'i64'> => ({
   shape: [pairs.length / 2, 2],
   data: BigInt64Array.from(pairs, BigInt),
 })
-const ids = (...values: number[]): Plain<'i64'> => ({ dtype: 'i64', shape: [values.length], data: BigInt64Array.from(values, BigInt) })
+const ids = (...values: number[]): Plain<'i64'> => ({
+  dtype: 'i64',
+  shape: [values.length],
+  data: BigInt64Array.from(values, BigInt),
+})
 const table = (f: (x: number) => number): Plain<'f32'> => ({
   dtype: 'f32',
   shape: [8, 2],
@@ -49,8 +53,14 @@ const cases: Record<string, Case> = {
   mean: { parameters: { a: [2, 3, 4] }, build: (g, { a }) => mean(g, a!, 1) },
   linear: { parameters: { x: [2, 3, 4], w: [5, 4] }, build: (g, { x, w }) => linear(g, x!, w!) },
   matmul: { parameters: { a: [2, 3, 4], b: [2, 4, 5] }, build: (g, { a, b }) => matmul(g, a!, b!, { alpha: 0.5 }) },
-  'matmul, left transposed': { parameters: { a: [2, 4, 3], b: [2, 4, 5] }, build: (g, { a, b }) => matmul(g, a!, b!, { transA: true }) },
-  'matmul, right transposed': { parameters: { a: [2, 3, 4], b: [2, 5, 4] }, build: (g, { a, b }) => matmul(g, a!, b!, { transB: true }) },
+  'matmul, left transposed': {
+    parameters: { a: [2, 4, 3], b: [2, 4, 5] },
+    build: (g, { a, b }) => matmul(g, a!, b!, { transA: true }),
+  },
+  'matmul, right transposed': {
+    parameters: { a: [2, 3, 4], b: [2, 5, 4] },
+    build: (g, { a, b }) => matmul(g, a!, b!, { transB: true }),
+  },
   'matmul, both transposed': {
     parameters: { a: [2, 4, 3], b: [2, 5, 4] },
     build: (g, { a, b }) => matmul(g, a!, b!, { transA: true, transB: true }),
@@ -63,8 +73,14 @@ const cases: Record<string, Case> = {
   split: { parameters: { a: [2, 5] }, build: (g, { a }) => split(g, a!, 1, [2, 3])[1]! },
   concat: { parameters: { a: [2, 2], b: [2, 3] }, build: (g, { a, b }) => concat(g, [a!, b!], 1) },
   padFront: { parameters: { x: [2, 3, 4] }, build: (g, { x }) => padFront(g, x!) },
-  'gatherPixels (3 x 3, stride 1)': { parameters: { x: [2, 16, 3] }, build: (g, { x }) => gatherPixels(g, x!, convolutionIndex(4, 3, 1)) },
-  'gatherPixels (3 x 3, stride 2)': { parameters: { x: [2, 16, 3] }, build: (g, { x }) => gatherPixels(g, x!, convolutionIndex(4, 3, 2)) },
+  'gatherPixels (3 x 3, stride 1)': {
+    parameters: { x: [2, 16, 3] },
+    build: (g, { x }) => gatherPixels(g, x!, convolutionIndex(4, 3, 1)),
+  },
+  'gatherPixels (3 x 3, stride 2)': {
+    parameters: { x: [2, 16, 3] },
+    build: (g, { x }) => gatherPixels(g, x!, convolutionIndex(4, 3, 2)),
+  },
   'gatherRows with a repeated row': {
     parameters: { x: [2, 3, 4] },
     fixed: { i: index(0, 1, 1, 2, 0, 1) },
@@ -75,8 +91,16 @@ const cases: Record<string, Case> = {
     fixed: { i: index(0, 1, 1, 2) },
     build: (g, { x, i }) => addRows(g, silu(g, x!), i!, gatherRows(g, x!, i!)),
   },
-  addRows: { parameters: { x: [2, 3, 4], r: [2, 4] }, fixed: { i: index(0, 1, 1, 2) }, build: (g, { x, i, r }) => addRows(g, x!, i!, r!) },
-  setRows: { parameters: { x: [2, 3, 4], r: [2, 4] }, fixed: { i: index(0, 1, 1, 2) }, build: (g, { x, i, r }) => setRows(g, x!, i!, r!) },
+  addRows: {
+    parameters: { x: [2, 3, 4], r: [2, 4] },
+    fixed: { i: index(0, 1, 1, 2) },
+    build: (g, { x, i, r }) => addRows(g, x!, i!, r!),
+  },
+  setRows: {
+    parameters: { x: [2, 3, 4], r: [2, 4] },
+    fixed: { i: index(0, 1, 1, 2) },
+    build: (g, { x, i, r }) => setRows(g, x!, i!, r!),
+  },
   embedding: { parameters: { t: [5, 3] }, fixed: { i: ids(1, 4, 1) }, build: (g, { t, i }) => embedding(g, t!, i!, 2) },
   rotary: {
     parameters: { x: [1, 2, 3, 4] },
@@ -131,7 +155,9 @@ describe('gradients agree with central differences', () => {
           return (r.loss as Plain<'f32'>).data[0]!
         }
         const numeric = ((await at(0.01)) - (await at(-0.01))) / 0.02
-        expect(Math.abs(numeric - got[i]!), `${name}[${i}]: ${numeric} against ${got[i]}`).toBeLessThan(2e-3 + 5e-3 * Math.abs(numeric))
+        expect(Math.abs(numeric - got[i]!), `${name}[${i}]: ${numeric} against ${got[i]}`).toBeLessThan(
+          2e-3 + 5e-3 * Math.abs(numeric),
+        )
       }
     }
     expect(f.shape).toEqual([])
@@ -160,9 +186,9 @@ describe('mistakes name the operation and the shapes', () => {
   it('an ONNX Runtime error is one line', async () => {
     const g = new Graph('wrong')
     const x = g.input('x', 'f32', [2])
-    await expect(evaluateGraph(g, { x: { dtype: 'f32', shape: [3], data: new Float32Array(3) } }, { y: silu(g, x) })).rejects.toThrow(
-      /^engine: RunWithBinding failed: [^\n]*$/,
-    )
+    await expect(
+      evaluateGraph(g, { x: { dtype: 'f32', shape: [3], data: new Float32Array(3) } }, { y: silu(g, x) }),
+    ).rejects.toThrow(/^engine: RunWithBinding failed: [^\n]*$/)
   })
 })
 

@@ -3,9 +3,10 @@
  * mistake names the operation and the shapes. Operations (ops/) record themselves on a tape when they depend on a
  * trainable parameter; autodiff.ts walks that tape backwards and emits into the same graph.
  */
+
+import { basename } from 'node:path'
 import { type Dim, elements, type Shape, sameShape } from './dims.js'
 import { ShapeError } from './errors.js'
-import { basename } from 'node:path'
 import { type Attribute, type Dtype, encodeModel, type InitializerRecord, type NodeRecord, type ValueRecord } from './onnx.js'
 import { libraryPath } from './ort.js'
 
@@ -130,7 +131,11 @@ export class Graph {
   }
 
   /** A constant that is part of the model; equal constants are stored once. */
-  constant(dtype: 'f32' | 'i64' | 'i32', shape: readonly number[], values: readonly number[] | Float32Array | Int32Array): Tensor {
+  constant(
+    dtype: 'f32' | 'i64' | 'i32',
+    shape: readonly number[],
+    values: readonly number[] | Float32Array | Int32Array,
+  ): Tensor {
     if (values.length !== elements(shape)) {
       throw new ShapeError('constant', [shape], `${elements(shape)} values`, `${values.length}`)
     }

@@ -154,7 +154,7 @@ function initializer(record: InitializerRecord, placeholder: string): Message {
  */
 export function encodeModel(model: ModelRecord, placeholder: string): Uint8Array {
   const graph = new Message()
-  model.nodes.forEach((n, i) => graph.message(1, node(n, i)))
+  for (const [i, n] of model.nodes.entries()) graph.message(1, node(n, i))
   graph.string(2, model.name)
   for (const t of model.initializers) graph.message(5, initializer(t, placeholder))
   for (const v of model.inputs) graph.message(11, value(v))

@@ -51,11 +51,7 @@ const signatures = {
     'void *',
     ['void *', 'void *', 'size_t', 'void *', 'void *', '_Out_ void **'],
   ],
-  SessionOptionsAppendExecutionProvider: [
-    216,
-    'void *',
-    ['void *', 'const char *', 'const char **', 'const char **', 'size_t'],
-  ],
+  SessionOptionsAppendExecutionProvider: [216, 'void *', ['void *', 'const char *', 'const char **', 'const char **', 'size_t']],
 } as const
 
 type Name = keyof typeof signatures

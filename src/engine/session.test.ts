@@ -37,7 +37,11 @@ describe('memory', () => {
   })
 
   it('two sessions stand on one weight', async () => {
-    const weight = Value.of('f32', [4, 4], Float32Array.from({ length: 16 }, (_, i) => (i % 5 === 0 ? 2 : 0)))
+    const weight = Value.of(
+      'f32',
+      [4, 4],
+      Float32Array.from({ length: 16 }, (_, i) => (i % 5 === 0 ? 2 : 0)),
+    )
     const pool = new WeightPool()
     const sessions = [1, 2].map((factor) => {
       const g = new Graph(`half ${factor}`)

@@ -36,16 +36,7 @@ export class Value<D extends Dtype = Dtype> {
   ) {
     const handle = out()
     const dims = BigInt64Array.from(shape, BigInt)
-    ort().call(
-      'CreateTensorWithDataAsOrtValue',
-      ort().cpuMemory,
-      source,
-      bytes,
-      dims,
-      shape.length,
-      dtypeNumber[dtype],
-      handle,
-    )
+    ort().call('CreateTensorWithDataAsOrtValue', ort().cpuMemory, source, bytes, dims, shape.length, dtypeNumber[dtype], handle)
     this.handle = handle[0]
     opened('value')
   }

@@ -16,7 +16,9 @@ export type ChatImage = Picture
 /** One message; pictures stand where they are meant to be seen. */
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant'
-  readonly content: string | readonly ({ readonly type: 'text'; readonly text: string } | { readonly type: 'image'; readonly image: ChatImage })[]
+  readonly content:
+    | string
+    | readonly ({ readonly type: 'text'; readonly text: string } | { readonly type: 'image'; readonly image: ChatImage })[]
 }
 
 /** How an answer is made. */
@@ -165,11 +167,14 @@ function readMessages(messages: readonly ChatMessage[], prefix: string | undefin
   const history: ChatTurn[] = []
   for (;;) {
     const user = rest.shift()
-    if (user?.role !== 'user') throw new InputError(`messages: expected a user message, got ${user ? `a ${user.role} message` : 'none'}`)
+    if (user?.role !== 'user')
+      throw new InputError(`messages: expected a user message, got ${user ? `a ${user.role} message` : 'none'}`)
     const said = content(user)
     const reply = rest.shift()
-    if (!reply) return { request: { ...(system ? { system } : {}), history, user: said, ...(prefix ? { prefix } : {}) }, pictures }
-    if (reply.role !== 'assistant') throw new InputError(`messages: expected an assistant message after a user's, got a ${reply.role} message`)
+    if (!reply)
+      return { request: { ...(system ? { system } : {}), history, user: said, ...(prefix ? { prefix } : {}) }, pictures }
+    if (reply.role !== 'assistant')
+      throw new InputError(`messages: expected an assistant message after a user's, got a ${reply.role} message`)
     history.push({ user: said, assistant: plainText(reply) })
   }
 }

@@ -23,4 +23,3 @@ export async function encodePictures(model: XComposer, pictures: readonly Pictur
   const each = rows.length / pictures.length
   return pictures.map((_, i) => rows.subarray(i * each, (i + 1) * each))
 }
-

@@ -98,7 +98,11 @@ const schema = z.object({
   plora_rank_wqkv: size.optional(),
   plora_alpha_wqkv: z.number().positive().optional(),
   quantization_config: z
-    .object({ method: z.literal('blocks'), bits: z.union([z.literal(4), z.literal(8)]), block_size: z.literal([16, 32, 64, 128]) })
+    .object({
+      method: z.literal('blocks'),
+      bits: z.union([z.literal(4), z.literal(8)]),
+      block_size: z.literal([16, 32, 64, 128]),
+    })
     .nullish(),
 })
 
@@ -163,7 +167,11 @@ export function parseModelConfig(json: unknown, file: string, ranks: CheckpointR
   }
 }
 
-function visionConfig(v: z.infer<typeof visionSchema>, imgSize: number | undefined, fail: (text: string) => InputError): VisionConfig {
+function visionConfig(
+  v: z.infer<typeof visionSchema>,
+  imgSize: number | undefined,
+  fail: (text: string) => InputError,
+): VisionConfig {
   const imageSize = imgSize ?? v.image_size ?? 490
   if (imageSize % v.patch_size) throw fail(`vision: image size ${imageSize} is not a multiple of patch_size ${v.patch_size}`)
   if (v.hidden_size % v.num_attention_heads) {
@@ -172,8 +180,10 @@ function visionConfig(v: z.infer<typeof visionSchema>, imgSize: number | undefin
   const stem = v.stem ?? null
   if (stem) {
     const stride = stem.reduce((n, layer) => n * layer.stride, 1)
-    if (stride !== v.patch_size) throw fail(`vision_config: the stem's strides multiply to ${stride}, not patch_size ${v.patch_size}`)
-    if (stem.at(-1)?.channels !== v.hidden_size) throw fail(`vision_config: the stem must end with hidden_size ${v.hidden_size} channels`)
+    if (stride !== v.patch_size)
+      throw fail(`vision_config: the stem's strides multiply to ${stride}, not patch_size ${v.patch_size}`)
+    if (stem.at(-1)?.channels !== v.hidden_size)
+      throw fail(`vision_config: the stem must end with hidden_size ${v.hidden_size} channels`)
   }
   return {
     hiddenSize: v.hidden_size,

@@ -68,9 +68,13 @@ describe('the KV cache', () => {
     try {
       const rows = model.store.embed(prompt)
       const chunked = await sequences[0].appendRows(rows, 700, image)
-      const whole = await model.sessions.run({ embeddings: rows, tokens: 700, imageColumns: image, logitColumns: [699] }, sequences[1].cache)
+      const whole = await model.sessions.run(
+        { embeddings: rows, tokens: 700, imageColumns: image, logitColumns: [699] },
+        sequences[1].cache,
+      )
       let single: Float32Array = new Float32Array(0)
-      for (let i = 0; i < 700; i++) single = await sequences[2].appendRows(rows.subarray(i * 64, (i + 1) * 64), 1, image.includes(i) ? [0] : [])
+      for (let i = 0; i < 700; i++)
+        single = await sequences[2].appendRows(rows.subarray(i * 64, (i + 1) * 64), 1, image.includes(i) ? [0] : [])
       expect(largest(chunked, whole.logits)).toBeLessThan(1e-4)
       expect(largest(single, whole.logits)).toBeLessThan(1e-4)
     } finally {
@@ -130,7 +134,8 @@ describe('quantised weights', () => {
     const restored = dequantizeRows(blocks, 0, out, inputs, format)
     const wanted = Float32Array.from({ length: rows * out }, (_, i) => {
       let sum = 0
-      for (let k = 0; k < inputs; k++) sum += (x[Math.floor(i / out) * inputs + k] as number) * (restored[(i % out) * inputs + k] as number)
+      for (let k = 0; k < inputs; k++)
+        sum += (x[Math.floor(i / out) * inputs + k] as number) * (restored[(i % out) * inputs + k] as number)
       return sum
     })
     expect(correlation(result.y?.data as Float32Array, wanted)).toBeGreaterThan(0.9995)
@@ -152,7 +157,9 @@ describe('a model directory that is not right', () => {
     const dir = fresh()
     writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...smallConfig, intermediate_size: 128 }))
     const tensor = 'tensor "model.layers.0.feed_forward.w1.weight"'
-    expect(() => openModel(dir)).toThrow(`${join(dir, 'model.safetensors')}: ${tensor}: expected [128, 64] from config.json, got [96, 64]`)
+    expect(() => openModel(dir)).toThrow(
+      `${join(dir, 'model.safetensors')}: ${tensor}: expected [128, 64] from config.json, got [96, 64]`,
+    )
   })
   it('a missing directory is one line', async () => {
     await expect(XComposer.load('/nowhere/at/all')).rejects.toThrow('/nowhere/at/all: no such model directory')

@@ -26,7 +26,12 @@ export class RotaryState {
       const t = rotaryTables(this.config, capacity, this.longest)
       const shape = [capacity, this.config.headDim / 2]
       this.dispose()
-      this.made = { cos: Value.of('f32', shape, t.cos), sin: Value.of('f32', shape, t.sin), positions: capacity, longest: this.longest }
+      this.made = {
+        cos: Value.of('f32', shape, t.cos),
+        sin: Value.of('f32', shape, t.sin),
+        positions: capacity,
+        longest: this.longest,
+      }
     }
     return { cos: this.made.cos, sin: this.made.sin }
   }
@@ -67,7 +72,8 @@ export class KvCache {
 
   /** Makes room for `total` positions. @throws InputError beyond the limit */
   reserve(total: number): void {
-    if (total > this.limit) throw new InputError(`the sequence would have ${total} positions; this model's context is ${this.limit}`)
+    if (total > this.limit)
+      throw new InputError(`the sequence would have ${total} positions; this model's context is ${this.limit}`)
     if (total <= this.capacity) return
     const capacity = Math.min(this.limit, Math.ceil(Math.max(total, this.capacity * 1.5) / STEP) * STEP)
     this.keys = this.moved(this.keys, capacity)

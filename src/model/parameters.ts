@@ -45,7 +45,11 @@ function decoderParameters(c: DecoderConfig): ParameterSpec[] {
       ...linearWithPlora(`${layer}.feed_forward.w2`, h, f, others.rank, false),
     )
   }
-  return [...specs, { name: 'model.norm.weight', shape: [h], group: 'decoder' }, { name: 'output.weight', shape: [v, h], group: 'decoder' }]
+  return [
+    ...specs,
+    { name: 'model.norm.weight', shape: [h], group: 'decoder' },
+    { name: 'output.weight', shape: [v, h], group: 'decoder' },
+  ]
 }
 
 function visionParameters(c: VisionConfig): ParameterSpec[] {
@@ -81,7 +85,11 @@ export function modelParameters(c: ModelConfig): ParameterSpec[] {
   if (!c.vision) return specs
   const { hiddenSize: h } = c.decoder
   const v = c.vision.hiddenSize
-  const projector = (name: string, ...shape: number[]): ParameterSpec => ({ name: `vision_proj.${name}`, shape, group: 'projector' })
+  const projector = (name: string, ...shape: number[]): ParameterSpec => ({
+    name: `vision_proj.${name}`,
+    shape,
+    group: 'projector',
+  })
   return [
     ...specs,
     ...visionParameters(c.vision),

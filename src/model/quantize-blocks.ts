@@ -61,7 +61,13 @@ export function quantizeBlocks(weight: Float32Array, out: number, inputs: number
 }
 
 /** Restores `rows` consecutive rows from `first` on: [rows, in]. */
-export function dequantizeRows(b: Blocks, first: number, rows: number, inputs: number, { bits, blockSize }: BlockFormat): Float32Array {
+export function dequantizeRows(
+  b: Blocks,
+  first: number,
+  rows: number,
+  inputs: number,
+  { bits, blockSize }: BlockFormat,
+): Float32Array {
   const blocks = Math.ceil(inputs / blockSize)
   const blob = (blockSize * bits) / 8
   const middle = 1 << (bits - 1)

@@ -29,7 +29,12 @@ function inBlocks(spec: ParameterSpec, blockSize: number): boolean {
  * Quantises `dir` into the new directory `out`.
  * @throws InputError when `dir` is no float model, or `out` is the same directory
  */
-export function quantizeModel(dir: string, out: string, format: BlockFormat, onTensor: (name: string) => void = () => {}): QuantizationReport {
+export function quantizeModel(
+  dir: string,
+  out: string,
+  format: BlockFormat,
+  onTensor: (name: string) => void = () => {},
+): QuantizationReport {
   const model = openModel(dir)
   if (model.config.quantization) throw new InputError(`${dir}: is quantised already; start from the float model`)
   if (resolve(dir) === resolve(out)) throw new InputError(`${out}: is the model itself; name another directory`)
@@ -66,7 +71,10 @@ export function quantizeModel(dir: string, out: string, format: BlockFormat, onT
 }
 
 function writeConfig(model: CheckpointModel, out: string, format: BlockFormat): void {
-  const config = { ...model.directory.config, quantization_config: { method: 'blocks', bits: format.bits, block_size: format.blockSize } }
+  const config = {
+    ...model.directory.config,
+    quantization_config: { method: 'blocks', bits: format.bits, block_size: format.blockSize },
+  }
   writeFileSync(join(out, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
 }
 

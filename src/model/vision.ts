@@ -4,6 +4,7 @@
  */
 import {
   add,
+  concat,
   convolutionIndex,
   type Dim,
   type Graph,
@@ -16,7 +17,6 @@ import {
   reshape,
   softmax,
   split,
-  concat,
   type Tensor,
   transpose,
 } from '../engine/index.js'

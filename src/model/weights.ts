@@ -14,7 +14,10 @@ export interface Weights {
 }
 
 /** Float weights: trainable where `trains` says so, constants otherwise. */
-export function floatWeights(shapes: ReadonlyMap<string, readonly number[]>, trains: (name: string) => boolean = () => false): Weights {
+export function floatWeights(
+  shapes: ReadonlyMap<string, readonly number[]>,
+  trains: (name: string) => boolean = () => false,
+): Weights {
   const tensor = (g: Graph, name: string, shared = false) => {
     const shape = shapes.get(name)
     if (!shape) throw new RangeError(`the model has no tensor ${name}`)

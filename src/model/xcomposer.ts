@@ -8,7 +8,7 @@ import { Tokenizer } from '../text/tokenizer.js'
 import { type CheckpointModel, openModel, tokenizerPath } from './checkpoint-model.js'
 import type { ModelConfig } from './config.js'
 import { DecoderSessions } from './decoder-session.js'
-import { KvCache, RotaryState } from './kv-cache.js'
+import { KvCache, type RotaryState } from './kv-cache.js'
 import { VisionSession } from './vision-session.js'
 import { WeightStore } from './weight-store.js'
 

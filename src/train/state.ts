@@ -33,7 +33,11 @@ export function saveState(dir: string, p: FlatParameters, step: number, fingerpr
 }
 
 function listStates(dir: string): string[] {
-  return existsSync(dir) ? readdirSync(dir).filter((f) => stateName.test(f)).sort() : []
+  return existsSync(dir)
+    ? readdirSync(dir)
+        .filter((f) => stateName.test(f))
+        .sort()
+    : []
 }
 
 /**
@@ -51,7 +55,9 @@ export function loadState(dir: string, p: FlatParameters, fingerprint: string): 
     for (const t of p.tensors) {
       const entry = file.tensors.get(`${part}:${t.name}`)
       if (!entry || entry.shape.join() !== t.shape.join()) {
-        throw new InputError(`${file.path}: tensor "${part}:${t.name}" is missing or has another shape; use --restart to begin anew`)
+        throw new InputError(
+          `${file.path}: tensor "${part}:${t.name}" is missing or has another shape; use --restart to begin anew`,
+        )
       }
       p.view(p[part], t).set(readTensor(entry))
     }

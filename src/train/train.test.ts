@@ -43,24 +43,29 @@ describe('a training run', () => {
     expect(openModel(result.out).specs.length).toBeGreaterThan(20)
   })
 
-  it.each(['', 'accumulate: 2\n'])('cut off between checkpoints and continued, it repeats the uninterrupted losses to the bit (%j)', async (extra) => {
-    const id = extra ? 'accumulated' : 'plain'
-    await train(loadRecipe(recipe(`${id}-whole`, 7, extra)), { resume: true })
-    const cut = loadRecipe(recipe(`${id}-cut`, 7, extra))
-    const stop = new AbortController()
-    const watched = {
-      resume: true,
-      signal: stop.signal,
-      onProgress: ({ step }: { step: number }) => {
-        if (step === 5) stop.abort(new Error('cut off'))
-      },
-    }
-    await expect(train(cut, watched)).rejects.toThrow('cut off')
-    const notices: string[] = []
-    await train(cut, { resume: true, onNotice: (line) => notices.push(line) })
-    expect(notices).toEqual(['continuing after step 4'])
-    expect(losses(`${id}-cut`).map(({ step, loss }) => ({ step, loss }))).toEqual(losses(`${id}-whole`).map(({ step, loss }) => ({ step, loss })))
-  })
+  it.each(['', 'accumulate: 2\n'])(
+    'cut off between checkpoints and continued, it repeats the uninterrupted losses to the bit (%j)',
+    async (extra) => {
+      const id = extra ? 'accumulated' : 'plain'
+      await train(loadRecipe(recipe(`${id}-whole`, 7, extra)), { resume: true })
+      const cut = loadRecipe(recipe(`${id}-cut`, 7, extra))
+      const stop = new AbortController()
+      const watched = {
+        resume: true,
+        signal: stop.signal,
+        onProgress: ({ step }: { step: number }) => {
+          if (step === 5) stop.abort(new Error('cut off'))
+        },
+      }
+      await expect(train(cut, watched)).rejects.toThrow('cut off')
+      const notices: string[] = []
+      await train(cut, { resume: true, onNotice: (line) => notices.push(line) })
+      expect(notices).toEqual(['continuing after step 4'])
+      expect(losses(`${id}-cut`).map(({ step, loss }) => ({ step, loss }))).toEqual(
+        losses(`${id}-whole`).map(({ step, loss }) => ({ step, loss })),
+      )
+    },
+  )
 
   it('refuses the state of a recipe with other values', async () => {
     await train(loadRecipe(recipe('changed', 2)), { resume: true })

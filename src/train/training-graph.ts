@@ -158,7 +158,9 @@ export class TrainingGraph {
     if (known) return known
     const g = new Graph(`train-${kind}`)
     const loss = kind === 'words' ? this.wordsLoss(g) : this.languageLoss(g, kind === 'pictures')
-    const parameters = this.parameters.tensors.filter((t) => g.inputNames.includes(t.name)).map((t) => g.trainable(t.name, t.shape))
+    const parameters = this.parameters.tensors
+      .filter((t) => g.inputNames.includes(t.name))
+      .map((t) => g.trainable(t.name, t.shape))
     const grads = gradients(g, loss, parameters)
     g.output('loss', loss)
     for (const [name, tensor] of grads) g.output(`grad:${name}`, tensor)
@@ -212,7 +214,8 @@ export class TrainingGraph {
   dispose(): void {
     for (const { session } of this.sessions.values()) session.dispose()
     this.parameters.dispose()
-    for (const value of [...this.frozen.values(), ...this.masks.values(), ...Object.values(this.tables), this.loss]) value.dispose()
+    for (const value of [...this.frozen.values(), ...this.masks.values(), ...Object.values(this.tables), this.loss])
+      value.dispose()
   }
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openModelDirectory } from '../checkpoint/model-directory.js'
 import { readTensor } from '../checkpoint/safetensors.js'
-import { evaluateGraph, gelu, Graph, quickGelu, silu, type Tensor } from '../engine/index.js'
+import { evaluateGraph, Graph, gelu, quickGelu, silu, type Tensor } from '../engine/index.js'
 import { parseModelConfig } from '../model/config.js'
 import { resizePositions } from '../model/position-resize.js'
 import { visionTower } from '../model/vision.js'
@@ -32,7 +32,12 @@ async function* tower(dir: string): AsyncGenerator<CaseResult> {
   })
   const inputs = Object.fromEntries(entries.map((e) => [e.name, { dtype: 'f32' as const, shape: e.shape, data: readTensor(e) }]))
   const shape = golden.shape('pixel_values')
-  const result = await evaluateGraph(g, { ...inputs, pixels: { dtype: 'f32', shape, data: golden.floats('pixel_values') } }, outputs, { images })
+  const result = await evaluateGraph(
+    g,
+    { ...inputs, pixels: { dtype: 'f32', shape, data: golden.floats('pixel_values') } },
+    outputs,
+    { images },
+  )
   for (const name of Object.keys(outputs)) yield compared(name, result[name]?.data as Float32Array, golden.floats(name), 1e-4)
 }
 
@@ -52,9 +57,17 @@ function* positions(golden: GoldenTensors): Generator<CaseResult> {
     const sizes = /^(\d+)to(\d+)\.in$/.exec(name)
     if (!sizes) continue
     const [from, to, width] = [Number(sizes[1]), Number(sizes[2]), golden.shape(name)[1] as number]
-    for (const [suffix, viaHalf] of [['out_f32', false], ['out_via_f16', true]] as const) {
+    for (const [suffix, viaHalf] of [
+      ['out_f32', false],
+      ['out_via_f16', true],
+    ] as const) {
       const wanted = golden.floats(`${from}to${to}.${suffix}`)
-      yield compared(`positions ${from} to ${to} ${suffix}`, resizePositions(golden.floats(name), from, to, width, viaHalf), wanted, viaHalf ? 2e-3 : 1e-4)
+      yield compared(
+        `positions ${from} to ${to} ${suffix}`,
+        resizePositions(golden.floats(name), from, to, width, viaHalf),
+        wanted,
+        viaHalf ? 2e-3 : 1e-4,
+      )
     }
   }
 }

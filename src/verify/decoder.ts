@@ -75,7 +75,8 @@ class Checker {
     const layers = this.model.config.decoder.layers
     for (let i = 0; i <= layers; i++) {
       const key = `${name}.hidden_states.${i}`
-      if (this.outputs.has(key)) yield this.compare(key, joined(passes.map((p) => p.hidden[i] as Float32Array)), this.outputs.floats(key))
+      if (this.outputs.has(key))
+        yield this.compare(key, joined(passes.map((p) => p.hidden[i] as Float32Array)), this.outputs.floats(key))
     }
     yield this.compare(`${name}.logits`, joined(passes.map((p) => p.logits)), this.outputs.floats(`${name}.logits`))
   }
@@ -112,7 +113,8 @@ class Checker {
         image: [...columns.keys()].filter((k) => row.image.includes(columns[k] as number)),
       }
       got.push((await fullPass(this.model, kept)).logits)
-      for (const i of columns) expected.push(wanted.subarray((r * row.tokens + i) * vocabulary, (r * row.tokens + i + 1) * vocabulary))
+      for (const i of columns)
+        expected.push(wanted.subarray((r * row.tokens + i) * vocabulary, (r * row.tokens + i + 1) * vocabulary))
     }
     return this.compare(`${name}.logits`, joined(got), joined(expected))
   }
@@ -161,7 +163,12 @@ async function* generation(variant: string, model: DecoderModel, dir: string): A
     const prompt = (): Row => {
       if (c.input_ids) return { rows: model.store.embed(c.input_ids), tokens: c.input_ids.length, image: [] }
       const name = `case${c.case}`
-      return rowOf(inputs.floats(`${name}.inputs_embeds`), inputs.integers(`${name}.im_mask`), inputs.shape(`${name}.inputs_embeds`), 0)
+      return rowOf(
+        inputs.floats(`${name}.inputs_embeds`),
+        inputs.integers(`${name}.im_mask`),
+        inputs.shape(`${name}.inputs_embeds`),
+        0,
+      )
     }
     const start = async () => {
       const { rows, tokens, image } = prompt()
@@ -173,13 +180,30 @@ async function* generation(variant: string, model: DecoderModel, dir: string): A
     yield await continuation(start, { name: `${at} greedy`, wanted: c.greedy24 })
     yield await continuation(start, { name: `${at} beam 3`, wanted: c.beam3_24, beams: 3 })
     yield await continuation(start, { name: `${at} greedy, stop ids`, wanted: c.greedy_eos, stopIds: c.eos_ids })
-    yield await continuation(start, { name: `${at} beam 3, stop ids`, wanted: c.beam3_eos, beams: 3, stopIds: c.eos_ids, score: c.beam3_eos_score })
+    yield await continuation(start, {
+      name: `${at} beam 3, stop ids`,
+      wanted: c.beam3_eos,
+      beams: 3,
+      stopIds: c.eos_ids,
+      score: c.beam3_eos_score,
+    })
     if (c.beam3_eos_transformers433) {
       const wanted = c.beam3_eos_transformers433
-      yield await continuation(start, { name: `${at} beam 3, stop ids, 4.33 lengths`, wanted, beams: 3, stopIds: c.eos_ids, oldLengthRule: true })
+      yield await continuation(start, {
+        name: `${at} beam 3, stop ids, 4.33 lengths`,
+        wanted,
+        beams: 3,
+        stopIds: c.eos_ids,
+        oldLengthRule: true,
+      })
     }
     if (c.greedy_rep_penalty_1_3) {
-      yield await continuation(start, { name: `${at} repetition penalty`, wanted: c.greedy_rep_penalty_1_3, repetitionPenalty: 1.3, contextIds })
+      yield await continuation(start, {
+        name: `${at} repetition penalty`,
+        wanted: c.greedy_rep_penalty_1_3,
+        repetitionPenalty: 1.3,
+        contextIds,
+      })
     }
   }
 }

@@ -59,5 +59,8 @@ export async function continuation(start: Start, c: Continuation): Promise<CaseR
 
 /** Older versions of the reference write the first stop id whatever id stopped: terminators only have to be stop ids. */
 function sameIds(a: readonly number[], b: readonly number[], stops: readonly number[]): boolean {
-  return a.length === b.length && a.every((id, i) => id === b[i] || (i === a.length - 1 && stops.includes(id) && stops.includes(b[i] as number)))
+  return (
+    a.length === b.length &&
+    a.every((id, i) => id === b[i] || (i === a.length - 1 && stops.includes(id) && stops.includes(b[i] as number)))
+  )
 }

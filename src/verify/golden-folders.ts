@@ -7,5 +7,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Existing directories of one golden folder. */
 export function goldenFolders(folder: string): string[] {
-  return [join(root, 'tests', 'data', 'goldens', folder), join(root, '..', 'shared', 'goldens', folder)].filter((d) => existsSync(d))
+  return [join(root, 'tests', 'data', 'goldens', folder), join(root, '..', 'shared', 'goldens', folder)].filter((d) =>
+    existsSync(d),
+  )
 }

@@ -7,13 +7,16 @@ import { goldenFolders } from './golden-folders.js'
 import { check as train } from './train.js'
 import { check as vlm } from './vlm.js'
 
-describe.each([clip, decoder, vlm, train].flatMap((c) => goldenFolders(c.folder).map((dir) => ({ c, dir }))))('$dir', ({ c, dir }) => {
-  it('every case agrees with the reference', async () => {
-    const results = []
-    for await (const result of c.run(dir)) results.push(result)
-    expect(results.filter((r) => !r.passed)).toEqual([])
-    expect(results.length).toBeGreaterThan(10)
-  })
-})
+describe.each([clip, decoder, vlm, train].flatMap((c) => goldenFolders(c.folder).map((dir) => ({ c, dir }))))(
+  '$dir',
+  ({ c, dir }) => {
+    it('every case agrees with the reference', async () => {
+      const results = []
+      for await (const result of c.run(dir)) results.push(result)
+      expect(results.filter((r) => !r.passed)).toEqual([])
+      expect(results.length).toBeGreaterThan(10)
+    })
+  },
+)
 
 afterAll(() => expect(liveHandles().byKind, 'native handles alive at the end').toEqual({}))

@@ -51,7 +51,12 @@ function* compareTensors(
     largestError = Math.max(largestError, r.error)
     if (!r.passed) failed.push(t.name)
   }
-  yield { name, passed: failed.length === 0 && p.tensors.length > 0, largestError, detail: failed.length ? `differ: ${failed.join(' ')}` : `${p.tensors.length} tensors` }
+  yield {
+    name,
+    passed: failed.length === 0 && p.tensors.length > 0,
+    largestError,
+    detail: failed.length ? `differ: ${failed.join(' ')}` : `${p.tensors.length} tensors`,
+  }
 }
 
 async function* checkStage(dir: string, name: string): AsyncGenerator<CaseResult> {
@@ -72,7 +77,11 @@ async function* checkStage(dir: string, name: string): AsyncGenerator<CaseResult
       return !mine || !wanted || Math.abs(mine.lrScale - wanted.lr_scale) > 1e-9 || mine.weightDecay !== wanted.weight_decay
     })
     const same = wrong.length === 0 && p.tensors.length === Object.keys(stage.tensors).length
-    yield { name: `${name}: rates and decay`, passed: same, detail: wrong.map((t) => t.name).join(' ') || `${p.tensors.length} tensors` }
+    yield {
+      name: `${name}: rates and decay`,
+      passed: same,
+      detail: wrong.map((t) => t.name).join(' ') || `${p.tensors.length} tensors`,
+    }
     const options = { betas: stage.hyper.betas, epsilon: stage.hyper.eps, maxNorm: stage.hyper.max_grad_norm }
     for (let step = 0; step < stage.losses.length; step++) {
       yield* stepCase(`${name}: loss ${step + 1}`, await graph.step(batch), stage.losses[step] as number, 1e-5)

@@ -37,9 +37,12 @@ export const check: GoldenCheck = {
         const images = golden.shape(`${at}.pixel_values`)[0] as number
         const projected = await vision.encode(golden.floats(`${at}.pixel_values`), images)
         yield compare(`${at}.projected`, projected)
-        const features = Array.from({ length: images }, (_, i) => projected.subarray(i * perImage * width, (i + 1) * perImage * width))
-        const parts = c.segments.map((s): PromptPart =>
-          s.type === 'text' ? { kind: 'text', ids: s.ids } : { kind: 'image', image: s.image, tokens: perImage },
+        const features = Array.from({ length: images }, (_, i) =>
+          projected.subarray(i * perImage * width, (i + 1) * perImage * width),
+        )
+        const parts = c.segments.map(
+          (s): PromptPart =>
+            s.type === 'text' ? { kind: 'text', ids: s.ids } : { kind: 'image', image: s.image, tokens: perImage },
         )
         const { rows, tokens, imageColumns } = promptRows(model, parts, features)
         yield compare(`${at}.inputs_embeds`, rows)
@@ -48,7 +51,10 @@ export const check: GoldenCheck = {
         yield { name: `${at}.im_mask`, passed: columns.join() === imageColumns.join(), detail: `${columns.length} image tokens` }
         const sequence = model.sequence()
         const logitColumns = Array.from({ length: tokens }, (_, i) => i)
-        const pass = await model.sessions.run({ embeddings: rows, tokens, imageColumns, logitColumns, hidden: true }, sequence.cache)
+        const pass = await model.sessions.run(
+          { embeddings: rows, tokens, imageColumns, logitColumns, hidden: true },
+          sequence.cache,
+        )
         sequence.dispose()
         for (const [i, state] of pass.hidden.entries()) yield compare(`${at}.hidden_states.${i}`, state)
         yield compare(`${at}.logits`, pass.logits)

@@ -42,7 +42,9 @@ export function writeRandomModel(config: object = smallConfig, seed = 1, change:
   mkdirSync(dir, { recursive: true })
   const specs = modelParameters(parseModelConfig(config, 'config.json'))
   const tensors = specs.map((s) => {
-    const data = initialValues(s, change.test(s.name) ? seed + 1000 : seed, 'literal').map((v) => (s.group === 'decoder' ? v * 5 : v))
+    const data = initialValues(s, change.test(s.name) ? seed + 1000 : seed, 'literal').map((v) =>
+      s.group === 'decoder' ? v * 5 : v,
+    )
     return { name: s.name, dtype: 'F32' as const, shape: s.shape, data }
   })
   writeSafetensors(join(dir, 'model.safetensors'), tensors)

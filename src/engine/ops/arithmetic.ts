@@ -7,7 +7,14 @@ import { reshape } from './shape.js'
 const f32 = (shape: Shape) => ({ shape, dtype: 'f32' }) as const
 
 /** Emits a node with one float output of the given shape. */
-function emit1(g: Graph, type: string, inputs: Tensor[], shape: Shape, attributes = {}, domain: '' | 'com.microsoft' = ''): Tensor {
+function emit1(
+  g: Graph,
+  type: string,
+  inputs: Tensor[],
+  shape: Shape,
+  attributes = {},
+  domain: '' | 'com.microsoft' = '',
+): Tensor {
   return g.node(type, inputs, [f32(shape)], attributes, domain)[0] as Tensor
 }
 
@@ -69,9 +76,7 @@ function unary(name: string, emit: Operation<null>['emit'], slope: (g: Graph, x:
     name,
     infer: ([x]) => [f32((x as Tensor).shape)],
     emit,
-    gradient: (g, { inputs: [x], grads: [dy] }) => [
-      emit1(g, 'Mul', [dy as Tensor, slope(g, x as Tensor)], (x as Tensor).shape),
-    ],
+    gradient: (g, { inputs: [x], grads: [dy] }) => [emit1(g, 'Mul', [dy as Tensor, slope(g, x as Tensor)], (x as Tensor).shape)],
   }
 }
 
@@ -137,7 +142,11 @@ const meanOp: Operation<{ axis: number }> = {
       dy as Tensor,
       shape.map((d, i) => (i === axis ? 1 : d)),
     )
-    const ones = g.constant('f32', shape.map((_, i) => (i === axis ? (shape[axis] as number) : 1)), new Float32Array(shape[axis] as number).fill(1 / (shape[axis] as number)))
+    const ones = g.constant(
+      'f32',
+      shape.map((_, i) => (i === axis ? (shape[axis] as number) : 1)),
+      new Float32Array(shape[axis] as number).fill(1 / (shape[axis] as number)),
+    )
     return [emit1(g, 'Mul', [kept, ones], shape)]
   },
 }

@@ -19,7 +19,12 @@ export function blockProduct(g: Graph, x: Tensor, values: Tensor, scales: Tensor
   const blocks = Math.ceil(inputs / format.blockSize)
   const expected = [out, blocks, (format.blockSize * format.bits) / 8]
   if (values.dtype !== 'u8' || values.shape.join() !== expected.join() || scales.shape.join() !== `${out * blocks}`) {
-    throw new ShapeError('blockProduct', [x.shape, values.shape, scales.shape], `values of [${expected}] and ${out * blocks} scales`, 'others')
+    throw new ShapeError(
+      'blockProduct',
+      [x.shape, values.shape, scales.shape],
+      `values of [${expected}] and ${out * blocks} scales`,
+      'others',
+    )
   }
   const signature = { shape: [...x.shape.slice(0, -1), out], dtype: 'f32' } as const
   const attributes = { K: inputs, N: out, bits: format.bits, block_size: format.blockSize, accuracy_level: 4 }

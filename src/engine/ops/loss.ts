@@ -11,7 +11,12 @@ const linearCrossEntropyOp: Operation<null> = {
     const [rows, inner] = expectRank('linearCrossEntropy', x as Tensor, 'f32', 2)
     const [vocabulary, width] = expectRank('linearCrossEntropy', w as Tensor, 'f32', 2)
     if (inner !== width || (labels as Tensor).dtype !== 'i64' || (labels as Tensor).shape[0] !== rows) {
-      throw new ShapeError('linearCrossEntropy', [(x as Tensor).shape, (w as Tensor).shape, (labels as Tensor).shape], 'rows, head and labels that match', 'these')
+      throw new ShapeError(
+        'linearCrossEntropy',
+        [(x as Tensor).shape, (w as Tensor).shape, (labels as Tensor).shape],
+        'rows, head and labels that match',
+        'these',
+      )
     }
     return [f32([]), f32([rows as Dim, vocabulary as Dim])]
   },
@@ -19,7 +24,11 @@ const linearCrossEntropyOp: Operation<null> = {
     const lp = logProbabilities as Tensor
     const logits = g.node('FusedMatMul', [x, w], [f32(lp.shape)], { transB: 1 }, 'com.microsoft')[0]
     g.nodeInto('LogSoftmax', [logits], [lp], { axis: -1 })
-    const column = g.node('Unsqueeze', [labels, g.constant('i64', [1], [1])], [{ shape: [lp.shape[0] as Dim, 1], dtype: 'i64' }])[0]
+    const column = g.node(
+      'Unsqueeze',
+      [labels, g.constant('i64', [1], [1])],
+      [{ shape: [lp.shape[0] as Dim, 1], dtype: 'i64' }],
+    )[0]
     const picked = g.node('GatherElements', [lp, column], [f32([lp.shape[0] as Dim, 1])], { axis: 1 })[0]
     const average = g.node('ReduceMean', [picked], [f32([])], { keepdims: 0 })[0]
     g.nodeInto('Neg', [average], [loss])

@@ -5,8 +5,14 @@ import { type Graph, type Operation, type Signature, staticDim, type Tensor } fr
 import { sumTo } from './arithmetic.js'
 import { reshape } from './shape.js'
 
-const one = (g: Graph, type: string, inputs: Tensor[], shape: readonly Dim[], attributes = {}, domain: '' | 'com.microsoft' = '') =>
-  g.node(type, inputs, [{ shape, dtype: 'f32' }], attributes, domain)[0] as Tensor
+const one = (
+  g: Graph,
+  type: string,
+  inputs: Tensor[],
+  shape: readonly Dim[],
+  attributes = {},
+  domain: '' | 'com.microsoft' = '',
+) => g.node(type, inputs, [{ shape, dtype: 'f32' }], attributes, domain)[0] as Tensor
 
 const linearOp: Operation<null> = {
   name: 'linear',
@@ -117,7 +123,9 @@ const rmsNormOp: Operation<{ epsilon: number }> = {
     const [xt, wt, inv, d] = [x as Tensor, w as Tensor, inverse as Tensor, dy as Tensor]
     const unit = one(g, 'Mul', [xt, inv], xt.shape)
     const du = one(g, 'Mul', [d, wt], xt.shape)
-    const dot = one(g, 'ReduceMean', [one(g, 'Mul', [du, unit], xt.shape), g.constant('i64', [1], [-1])], inv.shape, { keepdims: 1 })
+    const dot = one(g, 'ReduceMean', [one(g, 'Mul', [du, unit], xt.shape), g.constant('i64', [1], [-1])], inv.shape, {
+      keepdims: 1,
+    })
     const centred = one(g, 'Sub', [du, one(g, 'Mul', [unit, dot], xt.shape)], xt.shape)
     return [
       wanted[0] ? one(g, 'Mul', [centred, inv], xt.shape) : undefined,
@@ -137,7 +145,12 @@ const layerNormOp: Operation<{ epsilon: number }> = {
     const shape = (x as Tensor).shape
     const size = [staticDim('layerNorm', shape, -1)]
     if (!sameShape((w as Tensor).shape, size) || !sameShape((b as Tensor).shape, size)) {
-      throw new ShapeError('layerNorm', [shape, (w as Tensor).shape, (b as Tensor).shape], `weight and bias of [${size}]`, 'others')
+      throw new ShapeError(
+        'layerNorm',
+        [shape, (w as Tensor).shape, (b as Tensor).shape],
+        `weight and bias of [${size}]`,
+        'others',
+      )
     }
     const statistics = { shape: [...shape.slice(0, -1), 1], dtype: 'f32' } as const
     return [{ shape, dtype: 'f32' }, statistics, statistics]

@@ -20,7 +20,12 @@ function rowShape(operation: string, x: Tensor, index: RowIndex): Dim[] {
 function expectRows(operation: string, x: Tensor, index: RowIndex, rows: Tensor): void {
   const expected = rowShape(operation, x, index)
   if (!sameShape(rows.shape, expected)) {
-    throw new ShapeError(operation, [x.shape, index.shape, rows.shape], `rows of [${expected.join(', ')}]`, `[${rows.shape.join(', ')}]`)
+    throw new ShapeError(
+      operation,
+      [x.shape, index.shape, rows.shape],
+      `rows of [${expected.join(', ')}]`,
+      `[${rows.shape.join(', ')}]`,
+    )
   }
 }
 

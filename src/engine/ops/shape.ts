@@ -188,9 +188,12 @@ const gatherPixelsOp: Operation<{ index: PixelIndex }> = {
   emit(g, [x], [y], { index }) {
     const [images, pixels, channels] = (x as Tensor).shape as [Dim, number, number]
     const from = g.constant('i32', [index.from.length], index.from)
-    const columns = g.node('Gather', [withZeroRow(g, x as Tensor, pixels, channels), from], [
-      { shape: [images, index.from.length, channels], dtype: 'f32' },
-    ], { axis: 1 })[0] as Tensor
+    const columns = g.node(
+      'Gather',
+      [withZeroRow(g, x as Tensor, pixels, channels), from],
+      [{ shape: [images, index.from.length, channels], dtype: 'f32' }],
+      { axis: 1 },
+    )[0] as Tensor
     const target = g.constant('i64', [3], [0, index.outputs, index.taps * channels])
     g.nodeInto('Reshape', [columns, target], [y])
   },
@@ -198,12 +201,17 @@ const gatherPixelsOp: Operation<{ index: PixelIndex }> = {
     const [images, pixels, channels] = (x as Tensor).shape as [Dim, number, number]
     const flat = reshape(g, dy as Tensor, [images, index.outputs * index.taps, channels])
     const back = g.constant('i32', [index.back.length], index.back)
-    const read = g.node('Gather', [withZeroRow(g, flat, index.outputs * index.taps, channels), back], [
-      { shape: [images, index.back.length, channels], dtype: 'f32' },
-    ], { axis: 1 })[0] as Tensor
-    const grouped = g.node('Reshape', [read, g.constant('i64', [4], [0, pixels, index.taps, channels])], [
-      { shape: [images, pixels, index.taps, channels], dtype: 'f32' },
-    ])[0] as Tensor
+    const read = g.node(
+      'Gather',
+      [withZeroRow(g, flat, index.outputs * index.taps, channels), back],
+      [{ shape: [images, index.back.length, channels], dtype: 'f32' }],
+      { axis: 1 },
+    )[0] as Tensor
+    const grouped = g.node(
+      'Reshape',
+      [read, g.constant('i64', [4], [0, pixels, index.taps, channels])],
+      [{ shape: [images, pixels, index.taps, channels], dtype: 'f32' }],
+    )[0] as Tensor
     return [
       g.node('ReduceSum', [grouped, g.constant('i64', [1], [2])], [{ shape: [images, pixels, channels], dtype: 'f32' }], {
         keepdims: 0,
