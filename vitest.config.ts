@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  test: { include: ['src/**/*.test.ts', 'tests/**/*.test.ts', 'recipes/**/*.test.ts'], exclude: ['**/node_modules/**', 'dist/**'], pool: 'forks', maxWorkers: 2, testTimeout: 120_000 },
+  test: {
+    include: ['src/**/*.test.ts', 'tests/**/*.test.ts', 'recipes/**/*.test.ts'],
+    exclude: ['**/node_modules/**', 'dist/**'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 120_000,
+  },
 })

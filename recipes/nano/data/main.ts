@@ -1,5 +1,5 @@
-// Makes nano's data: `node dist/recipes/nano/data/main.js [part...]`, all parts but tokenizer and baselines when none is named. Each part can be
-// run again alone; the same packages give the same files.
+// Makes nano's data: `node dist/recipes/nano/data/main.js [part...]`; without names, every part but tokenizer and baselines.
+// Each part can be run again alone; the same packages give the same files.
 
 import { InputError } from '../../../src/errors.js'
 import { encyclopaedia } from './articles.js'
@@ -21,6 +21,7 @@ import { makeSources } from './sources.js'
 import { agreedColours, conceptSprites, flagSprites } from './sprites.js'
 import { loadTables } from './tables.js'
 import { makeTokenizer } from './tokenizer.js'
+import { makeVisionWords } from './vision.js'
 import { loadWordNet } from './wordnet.js'
 import { evaluateWords, makeWords } from './words.js'
 
@@ -41,6 +42,7 @@ const parts: Record<string, (w: World) => void | Promise<void>> = {
   tokenizer: (w) => makeTokenizer(w.book),
   naming: (w) => makeNaming(w.things, w.book),
   flags: async (w) => makeFlags(await flagSprites(w.countries)),
+  vision: async (w) => makeVisionWords(w.things, await flagSprites(w.countries)),
   grounding: (w) => makeGrounding(w.things),
   counting: (w) => makeCounting(w.things),
   ocr: (w) => makeWords(w.wordnet, wordSource(w)),
@@ -74,7 +76,7 @@ const parts: Record<string, (w: World) => void | Promise<void>> = {
 }
 /** Names for several parts at once. */
 const groups: Record<string, string[]> = {
-  pretrain: ['naming', 'flags', 'grounding', 'counting', 'ocr', 'shapes', 'caption', 'charts'],
+  pretrain: ['naming', 'flags', 'vision', 'grounding', 'counting', 'ocr', 'shapes', 'caption', 'charts'],
 }
 // The shipped model belongs to the shipped tokenizer: it is retrained only when asked for by name.
 // The baselines take minutes of pixel search and change nothing else.
