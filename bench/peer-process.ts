@@ -46,7 +46,12 @@ export class Peer {
 
   /** Starts `python script ...args`. The thread count is in the environment too, which NumPy and OpenMP read at start. */
   static start(python: string, script: string, args: readonly string[], threads: number): Peer {
-    const environment = { ...process.env, OMP_NUM_THREADS: String(threads), MKL_NUM_THREADS: String(threads) }
+    const environment = {
+      ...process.env,
+      PYTHONDONTWRITEBYTECODE: '1',
+      OMP_NUM_THREADS: String(threads),
+      MKL_NUM_THREADS: String(threads),
+    }
     const child = spawn(python, [peerScript(script), ...args], { env: environment, stdio: ['pipe', 'pipe', 'pipe'] })
     return new Peer(child, `${python} bench/peer/${script}`)
   }

@@ -7,15 +7,15 @@ type Colour = readonly [number, number, number]
 export function paintGround(size: number, random: Random): Float32Array {
   const out = new Float32Array(size * size * 3)
   const kind = random.next()
-  if (kind < 0.35) return out.fill(255)
-  const first = kind < 0.6 ? light(random) : any(random)
-  if (kind < 0.7) return blend(out, size, first, first, () => 0)
+  if (kind < 0.6) return out.fill(255)
+  const first = kind < 0.8 ? light(random) : any(random)
+  if (kind < 0.85) return blend(out, size, first, first, () => 0)
   const second = random.chance(0.5) ? light(random) : any(random)
   const angle = random.between(0, 2 * Math.PI)
   const [cos, sin] = [Math.cos(angle) / size, Math.sin(angle) / size]
   const along = (x: number, y: number): number => 0.5 + (x - size / 2) * cos + (y - size / 2) * sin
-  if (kind < 0.8) return blend(out, size, first, second, (x, y) => Math.min(1, Math.max(0, along(x, y))))
-  if (kind < 0.9) {
+  if (kind < 0.9) return blend(out, size, first, second, (x, y) => Math.min(1, Math.max(0, along(x, y))))
+  if (kind < 0.95) {
     const border = random.between(0.25, 0.75)
     return blend(out, size, first, second, (x, y) => (along(x, y) < border ? 0 : 1))
   }

@@ -69,8 +69,8 @@ function photo(image: RgbImage, random: Random, flags: AugmentFlags): RgbImage {
 function sprite(image: StoredImage, size: number, random: Random, flags: AugmentFlags): RgbImage {
   const canvas = paintGround(size, random)
   const longest = Math.max(image.width, image.height)
-  const target = random.between(0.55, 1) * size
-  const angle = (random.between(-15, 15) * Math.PI) / 180
+  const target = random.between(0.7, 1) * size
+  const angle = (random.between(-10, 10) * Math.PI) / 180
   const mirror = flags.flip === true && random.chance(0.5) ? -1 : 1
   // Shifts stay where the sprite's own square still touches the frame's border from inside, or nearly.
   const room = (size - target) / 2 + size * 0.04
@@ -94,9 +94,9 @@ function sprite(image: StoredImage, size: number, random: Random, flags: Augment
       composite(source, sx, sy, canvas, (y * size + x) * 3)
     }
   }
-  if (random.chance(0.15)) blur(canvas, size)
-  const colour = flags.keepColour ? { hue: 0, grey: 0 } : { hue: 0.04, grey: 0.04 }
-  const jitter = colourMatrix(random, { brightness: 0.15, contrast: 0.15, saturation: 0.2, ...colour })
+  if (random.chance(0.08)) blur(canvas, size)
+  const colour = flags.keepColour ? { hue: 0, grey: 0 } : { hue: 0.02, grey: 0.02 }
+  const jitter = colourMatrix(random, { brightness: 0.1, contrast: 0.1, saturation: 0.15, ...colour })
   return { width: size, height: size, data: applyColour(canvas, jitter) }
 }
 

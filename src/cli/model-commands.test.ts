@@ -1,0 +1,125 @@
+/** The commands that run a model, in process, on a model of random weights: what they print, not what it says. */
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeSafetensors } from '../checkpoint/safetensors.js'
+import { parseModelConfig } from '../model/config.js'
+import { modelParameters } from '../model/parameters.js'
+import { initialValues } from '../train/initialise.js'
+import { fakeIo } from './fake-io.js'
+import { main } from './main.js'
+import { packageRoot } from './package.js'
+
+let root = ''
+let model = ''
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), 'cli-model-'))
+  model = join(root, 'model')
+  mkdirSync(model)
+  const config: unknown = JSON.parse(readFileSync(join(packageRoot, 'recipes', 'tiny', 'config.json'), 'utf8'))
+  const specs = modelParameters(parseModelConfig(config, 'config.json'))
+  const tensors = specs.map((spec) => ({ ...spec, dtype: 'F32' as const, data: initialValues(spec, 1, 'zero_b') }))
+  writeSafetensors(join(model, 'model.safetensors'), tensors)
+  writeFileSync(join(model, 'config.json'), JSON.stringify(config))
+  copyFileSync(join(packageRoot, 'models', 'nano', 'tokenizer.model'), join(model, 'tokenizer.model'))
+  for (const [name, background] of [
+    ['a.png', '#c02020'],
+    ['b.png', '#2020c0'],
+  ] as const) {
+    await sharp({ create: { width: 32, height: 32, channels: 3, background } })
+      .png()
+      .toFile(join(root, name))
+  }
+  const question = { images: ['a.png'], question: 'What colour is this?', answers: ['red'], scorer: 'exact' }
+  const lines = [
+    { id: '1', task: 'colour', ...question },
+    { id: '2', task: 'other', ...question, answers: ['blue'] },
+    { id: '3', task: 'colour', ...question },
+  ]
+  writeFileSync(join(root, 'questions.jsonl'), lines.map((line) => JSON.stringify(line)).join('\n'))
+})
+afterAll(() => rmSync(root, { recursive: true }))
+
+async function call(argv: string[], input = '') {
+  const io = fakeIo({ input })
+  const code = await main([...argv, '--model', model, '--threads', '1'], io)
+  return { code, ...io.written }
+}
+
+describe('chat', () => {
+  const ask = ['chat', '--image', '', '--max-new-tokens', '4']
+  beforeAll(() => {
+    ask[2] = join(root, 'a.png')
+  })
+
+  it('prints the same text streamed, as JSON, and for a question on standard input', async () => {
+    const plain = await call([...ask, 'What is this?'])
+    const json = await call([...ask, '--json', 'What is this?'])
+    const piped = await call(ask, 'What is this?\n')
+    expect([plain.code, json.code, piped.code, plain.err]).toEqual([0, 0, 0, ''])
+    const { text, ids, usage, timings } = JSON.parse(json.out) as Record<string, unknown>
+    expect(plain.out).toBe(`${text}\n`)
+    expect(piped.out).toBe(plain.out)
+    expect(ids).toHaveLength(4)
+    expect(usage).toMatchObject({ imageTokens: 16, completionTokens: 4 })
+    expect(Object.keys(timings as object)).toContain('tokensPerSecond')
+  })
+
+  it('draws the same answer for the same seed', async () => {
+    const sampled = () => call([...ask, '--temperature', '2', '--seed', '5', 'What is this?'])
+    expect((await sampled()).out).toBe((await sampled()).out)
+  })
+
+  it('refuses a picture that is none in one line', async () => {
+    writeFileSync(join(root, 'page.png'), '<html></html>')
+    const { code, out, err } = await call(['chat', '--image', join(root, 'page.png'), 'x'])
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toMatch(/^xcomposer: [^\n]*page\.png[^\n]*\n$/)
+  })
+})
+
+describe('eval', () => {
+  it('prints every task with its interval, and writes every prediction', async () => {
+    const file = join(root, 'predictions.jsonl')
+    const { code, out, err } = await call(['eval', join(root, 'questions.jsonl'), '--json', '--predictions', file])
+    expect(code).toBe(0)
+    expect(err).toMatch(/3\/3/)
+    const report = JSON.parse(out) as { overall: object; tasks: Record<string, object> }
+    expect(report.overall).toMatchObject({ score: expect.any(Number), n: 3, low: expect.any(Number), high: expect.any(Number) })
+    expect(Object.keys(report.tasks)).toEqual(['colour', 'other'])
+    const predictions = readFileSync(file, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object)
+    expect(predictions).toHaveLength(3)
+    expect(predictions[0]).toMatchObject({ id: '1', task: 'colour', answers: ['red'], correct: expect.any(Boolean) })
+  })
+
+  it('asks without pictures, or no model at all, for the baselines', async () => {
+    const text = await call(['eval', join(root, 'questions.jsonl'), '--baseline', 'text-only', '--limit', '2'])
+    expect([text.code, text.out.split('\n')[0]]).toEqual([0, 'task     score %  95 % interval  n'])
+    const majority = await call(['eval', join(root, 'questions.jsonl'), '--baseline', 'majority', '--json'])
+    expect(JSON.parse(majority.out)).toMatchObject({ overall: { score: 1, n: 3 } })
+  })
+})
+
+it('compose gives a structure and a page, or says in one line that the model wrote nothing', async () => {
+  const page = join(root, 'page.html')
+  const { code, out, err } = await call(['compose', 'Red and blue', '--library', root, '--json', '--out', page, '--images', '1'])
+  if (code === 0) {
+    expect(JSON.parse(out)).toMatchObject({ subject: 'Red and blue', language: 'en' })
+    expect(readFileSync(page, 'utf8')).toMatch(/^<!doctype html>/)
+  } else {
+    expect([code, out]).toEqual([1, ''])
+    expect(err).toContain('the model wrote nothing')
+  }
+})
+
+it('inspect counts what the file holds', async () => {
+  const io = fakeIo()
+  expect(await main(['inspect', '--model', model, '--json'], io)).toBe(0)
+  const { weightsOnDisk, parameters } = JSON.parse(io.written.out) as { weightsOnDisk: number; parameters: { total: number } }
+  expect(weightsOnDisk).toBe(4 * parameters.total)
+})
