@@ -99,6 +99,12 @@ export class DecoderSessions {
     return { logits: logits.data, hidden: states.map((v) => v.data as Float32Array) }
   }
 
+  /** Compiles the graphs that requests use, so that the first request does not pay for it. */
+  prepare(): void {
+    this.session(true, false)
+    this.session(false, false)
+  }
+
   private session(image: boolean, hidden: boolean): Built {
     const key = `${image ? 'image' : 'text'}${hidden ? '+hidden' : ''}`
     const known = this.built.get(key)

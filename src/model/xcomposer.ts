@@ -103,13 +103,11 @@ export class DecoderSequence implements Sequence {
 
 /** A loaded model; `dispose` once, after its sequences. */
 export class XComposer {
-  private vision: VisionSession | undefined
-
   private constructor(
     readonly name: string,
     readonly decoder: DecoderModel,
     readonly tokenizer: Tokenizer,
-    private readonly options: LoadOptions,
+    private readonly vision: VisionSession | undefined,
   ) {}
 
   /**
@@ -123,7 +121,12 @@ export class XComposer {
     if (tokenizer.size > vocabularySize) {
       throw new InputError(`${dir}: tokenizer.model has ${tokenizer.size} pieces, config.json's vocab_size is ${vocabularySize}`)
     }
-    return new XComposer(basename(resolve(dir)), new DecoderModel(checkpoint, options), tokenizer, options)
+    const decoder = new DecoderModel(checkpoint, options)
+    decoder.sessions.prepare()
+    const vision = checkpoint.config.vision
+      ? new VisionSession(checkpoint.config, decoder.store, sessionOptions(options))
+      : undefined
+    return new XComposer(basename(resolve(dir)), decoder, tokenizer, vision)
   }
 
   get config(): ModelConfig {
@@ -137,8 +140,7 @@ export class XComposer {
 
   /** Pictures as rows for the decoder: pixels [images, 3, S, S], normalised -> [images * tokens, hidden]. */
   async encodeImages(pixels: Float32Array, images: number): Promise<Float32Array> {
-    if (!this.config.vision) throw new InputError(`${this.name}: this model has no vision tower; ask without pictures`)
-    this.vision ??= new VisionSession(this.config, this.decoder.store, sessionOptions(this.options))
+    if (!this.vision) throw new InputError(`${this.name}: this model has no vision tower; ask without pictures`)
     return this.vision.encode(pixels, images)
   }
 

@@ -85,7 +85,7 @@ export function openDataset(options: DatasetOptions): Dataset {
     throw new InputError(
       `textShare ${options.textShare ?? ''}: needs sources of positive weight with and without images; add one or change the share`,
     )
-  const { batchSize, seed, window = 8 } = options
+  const { batchSize, seed, window = 4 } = options
   const sampler = createSampler(
     seed,
     sources.map((s) => s.records.length),
