@@ -21,6 +21,7 @@ const checks: Readonly<Record<string, () => Promise<GoldenCheck>>> = {
   clip: async () => (await import('../verify/clip.js')).check,
   decoder: async () => (await import('../verify/decoder.js')).check,
   vlm: async () => (await import('../verify/vlm.js')).check,
+  e2e: async () => (await import('../verify/e2e.js')).check,
   logits_processors: async () => (await import('../verify/logits_processors.js')).check,
   train: async () => (await import('../verify/train.js')).check,
   composition: async () => (await import('../verify/composition.js')).check,
@@ -28,7 +29,6 @@ const checks: Readonly<Record<string, () => Promise<GoldenCheck>>> = {
 
 /** Parts that this version does not implement, and what they are. */
 const missing: Readonly<Record<string, string>> = {
-  e2e: 'the official 490-pixel chat path is not checked yet',
   hd_tiling: 'tiled pictures (4KHD) are not implemented',
   vlm_hd: 'tiled pictures (4KHD) are not implemented',
   eval_prompts: 'prompts of the public benchmarks are not implemented',
@@ -67,7 +67,7 @@ export async function verify(dir: string, io: Io): Promise<number> {
     io.signal.throwIfAborted()
     await checkFolder(name, join(dir, name), io, tally)
   }
-  for (const name of others) io.out(`skip  ${name}: ${missing[name] ?? 'not known to this version'}\n`)
+  for (const name of others) io.out(`skip  ${name}  ${missing[name] ?? 'not known to this version'}\n`)
   io.out(`${tally.passed} passed, ${tally.failed} failed\n`)
   return tally.failed > 0 ? 1 : 0
 }
@@ -106,7 +106,8 @@ function show(folder: string, { name, passed, largestError, detail }: CaseResult
   const skipped = passed && detail?.startsWith('skipped') === true
   if (!skipped) tally[passed ? 'passed' : 'failed']++
   const error = largestError === undefined ? '' : `  largest error ${largestError.toPrecision(3)}`
-  const why = detail === undefined || detail === '' ? '' : `  ${detail.replace(/\s+/g, ' ')}`
+  const text = (detail ?? '').replace(/\s+/g, ' ').replace(/^skipped: /, '')
+  const why = text === '' ? '' : `  ${text}`
   io.out(`${skipped ? 'skip' : passed ? 'ok  ' : 'FAIL'}  ${folder}/${name}${error}${why}\n`)
 }
 

@@ -1,5 +1,8 @@
 /** AdamW with decoupled decay over flat arrays (SPEC 11.4b), with clipping by the global norm. */
+import { XComposerError } from '../errors.js'
+import { CHUNK, type OptimiserMemory, optimiserMemory, optimiserTask, tasks } from './adamw-kernel.js'
 import type { FlatParameters } from './flat-parameters.js'
+import type { OptimiserPool } from './optimiser-pool.js'
 
 /** Rates of one tensor: lr = step rate * lrScale, decay = weightDecay. */
 export interface TensorRates {
@@ -15,19 +18,41 @@ export interface AdamWOptions {
   readonly maxNorm: number
 }
 
-/** 2-norm of all gradients together. */
-export function gradientNorm(p: FlatParameters): number {
-  const g = p.gradients
-  let sum = 0
-  for (let i = 0; i < g.length; i++) sum += (g[i] as number) * (g[i] as number)
-  return Math.sqrt(sum)
+function runAlone(memory: OptimiserMemory, task: number): void {
+  for (let chunk = 0; chunk < memory.sums.length; chunk++) {
+    const begin = chunk * CHUNK
+    optimiserTask(task, memory, chunk, begin, Math.min(begin + CHUNK, memory.weights.length))
+  }
+}
+
+function fillRates(
+  memory: OptimiserMemory,
+  p: FlatParameters,
+  rates: ReadonlyMap<string, TensorRates>,
+  step: number,
+  rate: number,
+  options: AdamWOptions,
+  norm: number,
+): void {
+  const [b1, b2] = options.betas
+  const correction1 = 1 - b1 ** step
+  const correction2 = Math.sqrt(1 - b2 ** step)
+  memory.scalars.set([Math.min(1, options.maxNorm / (norm + 1e-6)), b1, b2, options.epsilon * correction2])
+  p.tensors.forEach(({ name, offset, length }, i) => {
+    const { lrScale, weightDecay } = rates.get(name) ?? { lrScale: 1, weightDecay: 0 }
+    const r = rate * lrScale
+    // (r m / c1) / (sqrt(v) / c2 + eps) with c2 moved to the front, so that the loop has one division.
+    memory.segments.set([offset, offset + length, (r * correction2) / correction1, 1 - r * weightDecay], 4 * i)
+  })
 }
 
 /**
  * One update in place.
  * @param step 1 for the first update (bias correction)
  * @param rate learning rate of this step
+ * @param pool threads that share the work; the result is the same to the bit without it
  * @returns the gradients' norm before clipping; when it is not finite nothing is changed
+ * @throws XComposerError when the pool was made for other parameters, or one of its threads failed
  */
 export function adamwStep(
   p: FlatParameters,
@@ -35,29 +60,15 @@ export function adamwStep(
   step: number,
   rate: number,
   options: AdamWOptions,
+  pool?: OptimiserPool,
 ): number {
-  const norm = gradientNorm(p)
+  if (pool && pool.parameters !== p) throw new XComposerError('adamwStep: the pool was made for other parameters')
+  const memory = pool?.memory ?? optimiserMemory(p)
+  const run = (task: number) => (pool ? pool.run(task) : runAlone(memory, task))
+  run(tasks.norm)
+  const norm = Math.sqrt(memory.sums.reduce((a, b) => a + b, 0))
   if (!Number.isFinite(norm)) return norm
-  const clip = Math.min(1, options.maxNorm / (norm + 1e-6))
-  const [b1, b2] = options.betas
-  const correction1 = 1 - b1 ** step
-  const correction2 = Math.sqrt(1 - b2 ** step)
-  const { weights, gradients, firstMoment, secondMoment } = p
-  const epsilon = options.epsilon * correction2
-  for (const tensor of p.tensors) {
-    const { lrScale, weightDecay } = rates.get(tensor.name) ?? { lrScale: 1, weightDecay: 0 }
-    const r = rate * lrScale
-    const keep = 1 - r * weightDecay
-    // (r m / c1) / (sqrt(v) / c2 + eps) with c2 moved to the front, so that the loop has one division.
-    const factor = (r * correction2) / correction1
-    for (let i = tensor.offset, end = tensor.offset + tensor.length; i < end; i++) {
-      const d = (gradients[i] as number) * clip
-      const m = b1 * (firstMoment[i] as number) + (1 - b1) * d
-      const v = b2 * (secondMoment[i] as number) + (1 - b2) * d * d
-      firstMoment[i] = m
-      secondMoment[i] = v
-      weights[i] = (weights[i] as number) * keep - (factor * m) / (Math.sqrt(v) + epsilon)
-    }
-  }
+  fillRates(memory, p, rates, step, rate, options, norm)
+  run(tasks.update)
   return norm
 }

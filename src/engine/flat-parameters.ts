@@ -1,8 +1,9 @@
 /**
  * Trainable parameters as flat arrays: weights, gradients and both Adam moments, one Float32Array each. The graph reads
  * and writes views of them in place; the optimiser is one loop over them, because as graph operators it is bound by memory.
+ * The memory is shared, so that threads can divide that loop.
  */
-import { allocate, Value } from './value.js'
+import { Value } from './value.js'
 
 /** One tensor's place in the flat arrays. */
 export interface FlatTensor {
@@ -33,10 +34,11 @@ export class FlatParameters {
       offset = Math.ceil((offset + length) / ALIGN) * ALIGN
       return tensor
     })
-    this.weights = allocate('f32', offset)
-    this.gradients = allocate('f32', offset)
-    this.firstMoment = allocate('f32', offset)
-    this.secondMoment = allocate('f32', offset)
+    const allocate = () => new Float32Array(new SharedArrayBuffer(4 * offset))
+    this.weights = allocate()
+    this.gradients = allocate()
+    this.firstMoment = allocate()
+    this.secondMoment = allocate()
     const views = (flat: Float32Array) =>
       new Map(this.tensors.map((t) => [t.name, Value.of('f32', t.shape, flat.subarray(t.offset, t.offset + t.length)) as Value]))
     this.weightValues = views(this.weights)

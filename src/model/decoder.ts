@@ -4,7 +4,7 @@
  */
 import { add, type Graph, mul, type RowIndex, rmsNorm, silu, type Tensor } from '../engine/index.js'
 import type { DecoderConfig } from './config.js'
-import { plora } from './plora.js'
+import { markRows, plora } from './plora.js'
 import type { Weights } from './weights.js'
 
 /** Attention of one layer: qkv [batch, tokens, (heads + 2 kvHeads) d] -> [batch, tokens, heads d]. */
@@ -22,13 +22,14 @@ export function decoderBlock(
 ): Tensor {
   const at = `model.layers.${layer}`
   const { wqkv, others } = c.plora
-  const normed = rmsNorm(g, x, w.tensor(g, `${at}.attention_norm.weight`), c.normEpsilon)
-  const attended = attend(g, plora(g, w, normed, `${at}.attention.wqkv`, image, wqkv), layer)
-  const h = add(g, x, plora(g, w, attended, `${at}.attention.wo`, image, others))
-  const n = rmsNorm(g, h, w.tensor(g, `${at}.ffn_norm.weight`), c.normEpsilon)
-  const gate = silu(g, plora(g, w, n, `${at}.feed_forward.w1`, image, others))
-  const wide = mul(g, gate, plora(g, w, n, `${at}.feed_forward.w3`, image, others))
-  return add(g, h, plora(g, w, wide, `${at}.feed_forward.w2`, image, others))
+  const mark = (rows: Tensor) => markRows(g, rows, image)
+  const normed = mark(rmsNorm(g, x, w.tensor(g, `${at}.attention_norm.weight`), c.normEpsilon))
+  const attended = attend(g, plora(g, w, normed, `${at}.attention.wqkv`, wqkv), layer)
+  const h = add(g, x, plora(g, w, mark(attended), `${at}.attention.wo`, others))
+  const n = mark(rmsNorm(g, h, w.tensor(g, `${at}.ffn_norm.weight`), c.normEpsilon))
+  const gate = silu(g, plora(g, w, n, `${at}.feed_forward.w1`, others))
+  const wide = mark(mul(g, gate, plora(g, w, n, `${at}.feed_forward.w3`, others)))
+  return add(g, h, plora(g, w, wide, `${at}.feed_forward.w2`, others))
 }
 
 /**

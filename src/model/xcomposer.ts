@@ -47,7 +47,7 @@ export class DecoderModel {
   }
 
   /** An empty sequence. @param rotary shared state of the reference's sticky tables; by default each sequence has its own */
-  sequence(limit = contextLength(this.config), rotary?: RotaryState): DecoderSequence {
+  sequence(limit = this.config.maxLength, rotary?: RotaryState): DecoderSequence {
     const c = this.config.decoder
     return new DecoderSequence(this, rotary ? new KvCache(c, limit, rotary, false) : new KvCache(c, limit))
   }
@@ -121,12 +121,17 @@ export class XComposer {
     if (tokenizer.size > vocabularySize) {
       throw new InputError(`${dir}: tokenizer.model has ${tokenizer.size} pieces, config.json's vocab_size is ${vocabularySize}`)
     }
+    return XComposer.of(checkpoint, tokenizer, options)
+  }
+
+  /** A model of an opened checkpoint and a tokenizer that need not lie in its directory. */
+  static of(checkpoint: CheckpointModel, tokenizer: Tokenizer, options: LoadOptions = {}): XComposer {
     const decoder = new DecoderModel(checkpoint, options)
     decoder.sessions.prepare()
     const vision = checkpoint.config.vision
       ? new VisionSession(checkpoint.config, decoder.store, sessionOptions(options))
       : undefined
-    return new XComposer(basename(resolve(dir)), decoder, tokenizer, vision)
+    return new XComposer(basename(resolve(checkpoint.directory.dir)), decoder, tokenizer, vision)
   }
 
   get config(): ModelConfig {
@@ -135,7 +140,7 @@ export class XComposer {
 
   /** Most positions a sequence may have. */
   get contextLength(): number {
-    return contextLength(this.config)
+    return this.config.maxLength
   }
 
   /** Pictures as rows for the decoder: pixels [images, 3, S, S], normalised -> [images * tokens, hidden]. */
@@ -168,11 +173,6 @@ export class XComposer {
     this.vision?.dispose()
     this.decoder.dispose()
   }
-}
-
-/** Most positions: the prompt limit, and the trained positions unless dynamic scaling stretches them. */
-function contextLength(c: ModelConfig): number {
-  return c.decoder.ropeScaling?.type === 'dynamic' ? c.maxLength : Math.min(c.decoder.maxPositions, c.maxLength)
 }
 
 /** Concatenates text embeddings and picture rows in prompt order. */

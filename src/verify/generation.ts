@@ -13,6 +13,8 @@ export interface Continuation {
   readonly wanted: readonly number[]
   readonly beams?: number
   readonly stopIds?: readonly number[]
+  /** Most new ids; by default 24 with stop ids, as many as wanted without. */
+  readonly limit?: number
   readonly repetitionPenalty?: number
   readonly contextIds?: readonly number[]
   /** The length rule of transformers 4.33. */
@@ -24,7 +26,7 @@ export interface Continuation {
 export async function continuation(start: Start, c: Continuation): Promise<CaseResult> {
   const { logits, sequence } = await start()
   const shared = {
-    maxNewTokens: c.stopIds ? 24 : c.wanted.length,
+    maxNewTokens: c.limit ?? (c.stopIds ? 24 : c.wanted.length),
     ...(c.stopIds ? { stopIds: c.stopIds } : {}),
     ...(c.repetitionPenalty ? { repetitionPenalty: c.repetitionPenalty } : {}),
     ...(c.contextIds ? { contextIds: c.contextIds } : {}),

@@ -71,30 +71,31 @@ export function scale(g: Graph, x: Tensor, factor: number): Tensor {
   return factor === 1 ? x : mul(g, x, g.scalar(factor))
 }
 
-function unary(name: string, emit: Operation<null>['emit'], slope: (g: Graph, x: Tensor) => Tensor): Operation<null> {
+/** @param slope dy/dx from the input and the forward output */
+function unary(name: string, emit: Operation<null>['emit'], slope: (g: Graph, x: Tensor, y: Tensor) => Tensor): Operation<null> {
   return {
     name,
     infer: ([x]) => [f32((x as Tensor).shape)],
     emit,
-    gradient: (g, { inputs: [x], grads: [dy] }) => [emit1(g, 'Mul', [dy as Tensor, slope(g, x as Tensor)], (x as Tensor).shape)],
+    gradient: (g, { inputs: [x], outputs: [y], grads: [dy] }) => [
+      emit1(g, 'Mul', [dy as Tensor, slope(g, x as Tensor, y as Tensor)], (x as Tensor).shape),
+    ],
   }
 }
 
-/** x * sigmoid(alpha x): SiLU at alpha 1, CLIP's quick_gelu at 1.702. Slope: s + alpha x s (1 - s). */
+/** x * sigmoid(alpha x): SiLU at alpha 1, CLIP's quick_gelu at 1.702. Slope: s + alpha y (1 - s), y the output. */
 function sigmoidGate(name: string, alpha: number): Operation<null> {
+  const times = (g: Graph, x: Tensor) => (alpha === 1 ? x : emit1(g, 'Mul', [x, g.scalar(alpha)], x.shape))
   return unary(
     name,
     (g, [x], [y]) => g.nodeInto('QuickGelu', [x], [y], { alpha: { float: alpha } }, 'com.microsoft'),
-    (g, x) => {
-      const s = emit1(g, 'Sigmoid', [alpha === 1 ? x : emit1(g, 'Mul', [x, g.scalar(alpha)], x.shape)], x.shape)
-      const y = emit1(g, 'QuickGelu', [x], x.shape, { alpha: { float: alpha } }, 'com.microsoft')
+    (g, x, y) => {
+      const s = emit1(g, 'Sigmoid', [times(g, x)], x.shape)
       const rest = emit1(g, 'Sub', [g.scalar(1), s], x.shape)
-      const bend = emit1(g, 'Mul', [emit1(g, 'Mul', [y, rest], x.shape), g.scalar(alpha)], x.shape)
-      return emit1(g, 'Add', [s, bend], x.shape)
+      return emit1(g, 'Add', [s, emit1(g, 'Mul', [times(g, y), rest], x.shape)], x.shape)
     },
   )
 }
-
 const siluOp = sigmoidGate('silu', 1)
 const quickGeluOp = sigmoidGate('quickGelu', 1.702)
 

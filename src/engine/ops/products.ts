@@ -104,6 +104,29 @@ export function softmax(g: Graph, x: Tensor): Tensor {
   return g.apply(softmaxOp, [x], null)[0] as Tensor
 }
 
+// The norms' gradients share d * x: sums over its rows and columns are matrix-vector products, which read it once, and
+// what else they need has one number per row.
+
+/** x . w of each row: x [..., width], w [width] -> [..., 1]. */
+function rowDot(g: Graph, x: Tensor, w: Tensor): Tensor {
+  return one(g, 'MatMul', [x, reshape(g, w, [w.shape[0] as Dim, 1])], [...x.shape.slice(0, -1), 1])
+}
+
+/** Sum of the rows, each times its factor: x [..., width], factors [..., 1] -> [width]. */
+function rowSum(g: Graph, x: Tensor, factors: Tensor): Tensor {
+  const rows = product(...x.shape.slice(0, -1))
+  const width = x.shape.at(-1) as Dim
+  return reshape(g, one(g, 'MatMul', [reshape(g, factors, [1, rows]), reshape(g, x, [rows, width])], [1, width]), [width])
+}
+
+function cube(g: Graph, x: Tensor): Tensor {
+  return one(g, 'Mul', [one(g, 'Mul', [x, x], x.shape), x], x.shape)
+}
+
+function perWidth(g: Graph, w: Tensor): Tensor {
+  return g.scalar(1 / staticDim('norm', w.shape, 0))
+}
+
 const rmsNormOp: Operation<{ epsilon: number }> = {
   name: 'rmsNorm',
   infer([x, w]) {
@@ -121,16 +144,15 @@ const rmsNormOp: Operation<{ epsilon: number }> = {
   },
   gradient(g, { inputs: [x, w], outputs: [, inverse], grads: [dy], wanted }) {
     const [xt, wt, inv, d] = [x as Tensor, w as Tensor, inverse as Tensor, dy as Tensor]
-    const unit = one(g, 'Mul', [xt, inv], xt.shape)
-    const du = one(g, 'Mul', [d, wt], xt.shape)
-    const dot = one(g, 'ReduceMean', [one(g, 'Mul', [du, unit], xt.shape), g.constant('i64', [1], [-1])], inv.shape, {
-      keepdims: 1,
-    })
-    const centred = one(g, 'Sub', [du, one(g, 'Mul', [unit, dot], xt.shape)], xt.shape)
-    return [
-      wanted[0] ? one(g, 'Mul', [centred, inv], xt.shape) : undefined,
-      wanted[1] ? sumTo(g, one(g, 'Mul', [d, unit], xt.shape), wt.shape) : undefined,
-    ]
+    const dx = one(g, 'Mul', [d, xt], xt.shape)
+    let towards: Tensor | undefined
+    if (wanted[0]) {
+      // dx = d w inv - x c, c = inv^3 (d x . w) / width
+      const c = one(g, 'Mul', [rowDot(g, dx, wt), one(g, 'Mul', [cube(g, inv), perWidth(g, wt)], inv.shape)], inv.shape)
+      const direct = one(g, 'Mul', [one(g, 'Mul', [d, wt], xt.shape), inv], xt.shape)
+      towards = one(g, 'Sub', [direct, one(g, 'Mul', [xt, c], xt.shape)], xt.shape)
+    }
+    return [towards, wanted[1] ? rowSum(g, dx, inv) : undefined]
   },
 }
 
@@ -159,18 +181,22 @@ const layerNormOp: Operation<{ epsilon: number }> = {
     g.nodeInto('LayerNormalization', inputs, outputs, { axis: -1, epsilon: { float: epsilon } })
   },
   gradient(g, { inputs: [x, w, b], outputs: [, average, inverse], grads: [dy], wanted }) {
-    const [xt, wt, bt, inv, d] = [x as Tensor, w as Tensor, b as Tensor, inverse as Tensor, dy as Tensor]
-    const unit = one(g, 'Mul', [one(g, 'Sub', [xt, average as Tensor], xt.shape), inv], xt.shape)
-    const du = one(g, 'Mul', [d, wt], xt.shape)
-    const over = g.constant('i64', [1], [-1])
-    const average1 = one(g, 'ReduceMean', [du, over], inv.shape, { keepdims: 1 })
-    const average2 = one(g, 'ReduceMean', [one(g, 'Mul', [du, unit], xt.shape), over], inv.shape, { keepdims: 1 })
-    const centred = one(g, 'Sub', [one(g, 'Sub', [du, average1], xt.shape), one(g, 'Mul', [unit, average2], xt.shape)], xt.shape)
-    return [
-      wanted[0] ? one(g, 'Mul', [centred, inv], xt.shape) : undefined,
-      wanted[1] ? sumTo(g, one(g, 'Mul', [d, unit], xt.shape), wt.shape) : undefined,
-      wanted[2] ? sumTo(g, d, bt.shape) : undefined,
-    ]
+    const [xt, wt, bt, mean, inv, d] = [x, w, b, average, inverse, dy] as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
+    const dx = one(g, 'Mul', [d, xt], xt.shape)
+    const small = (type: string, a: Tensor, b: Tensor) => one(g, type, [a, b], inv.shape)
+    let towards: Tensor | undefined
+    if (wanted[0]) {
+      // dx = d w inv - (x c + k), c = inv^3 (d x . w - mean (d . w)) / width, k = inv (d . w) / width - mean c
+      const dot = rowDot(g, d, wt)
+      const spread = small('Sub', rowDot(g, dx, wt), small('Mul', mean, dot))
+      const c = small('Mul', spread, small('Mul', cube(g, inv), perWidth(g, wt)))
+      const k = small('Sub', small('Mul', small('Mul', inv, dot), perWidth(g, wt)), small('Mul', mean, c))
+      const direct = one(g, 'Mul', [one(g, 'Mul', [d, wt], xt.shape), inv], xt.shape)
+      const shift = one(g, 'Add', [one(g, 'Mul', [xt, c], xt.shape), k], xt.shape)
+      towards = one(g, 'Sub', [direct, shift], xt.shape)
+    }
+    const dw = () => one(g, 'Sub', [rowSum(g, dx, inv), rowSum(g, d, small('Mul', mean, inv))], wt.shape)
+    return [towards, wanted[1] ? dw() : undefined, wanted[2] ? sumTo(g, d, bt.shape) : undefined]
   },
 }
 

@@ -147,7 +147,9 @@ export interface PixelIndex {
   readonly taps: number
   /** [outputs * taps] input pixels; `inputs` itself stands for the zero that surrounds the picture. */
   readonly from: Int32Array
-  /** [inputs * taps] positions in [outputs * taps] that read this pixel; outputs * taps stands for none. */
+  /** How many output positions read one pixel at most: fewer than `taps` where the stride skips some. */
+  readonly backTaps: number
+  /** [inputs * backTaps] positions in [outputs * taps] that read this pixel; outputs * taps stands for none. */
   readonly back: Int32Array
 }
 
@@ -157,7 +159,9 @@ export function convolutionIndex(size: number, kernel: number, stride: number): 
   const taps = kernel * kernel
   const half = kernel >> 1
   const from = new Int32Array(out * out * taps).fill(size * size)
-  const back = new Int32Array(size * size * taps).fill(out * out * taps)
+  const backTaps = Math.ceil(kernel / stride) ** 2
+  const back = new Int32Array(size * size * backTaps).fill(out * out * taps)
+  const readers = new Int32Array(size * size)
   for (let y = 0; y < out; y++)
     for (let x = 0; x < out; x++)
       for (let tap = 0; tap < taps; tap++) {
@@ -165,10 +169,12 @@ export function convolutionIndex(size: number, kernel: number, stride: number): 
         const sx = x * stride + (tap % kernel) - half
         if (sy < 0 || sx < 0 || sy >= size || sx >= size) continue
         const at = (y * out + x) * taps + tap
-        from[at] = sy * size + sx
-        back[(sy * size + sx) * taps + tap] = at
+        const pixel = sy * size + sx
+        from[at] = pixel
+        back[pixel * backTaps + (readers[pixel] as number)] = at
+        readers[pixel] = (readers[pixel] as number) + 1
       }
-  return { inputs: size * size, outputs: out * out, taps, from, back }
+  return { inputs: size * size, outputs: out * out, taps, from, backTaps, back }
 }
 
 function withZeroRow(g: Graph, x: Tensor, pixels: number, channels: number): Tensor {
@@ -209,8 +215,8 @@ const gatherPixelsOp: Operation<{ index: PixelIndex }> = {
     )[0] as Tensor
     const grouped = g.node(
       'Reshape',
-      [read, g.constant('i64', [4], [0, pixels, index.taps, channels])],
-      [{ shape: [images, pixels, index.taps, channels], dtype: 'f32' }],
+      [read, g.constant('i64', [4], [0, pixels, index.backTaps, channels])],
+      [{ shape: [images, pixels, index.backTaps, channels], dtype: 'f32' }],
     )[0] as Tensor
     return [
       g.node('ReduceSum', [grouped, g.constant('i64', [1], [2])], [{ shape: [images, pixels, channels], dtype: 'f32' }], {
