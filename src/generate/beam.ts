@@ -3,9 +3,9 @@
  * offered because checkpoints were measured under the older one. It knows nothing of text or KV caches.
  */
 import { InputError } from '../errors.js'
+import type { Sequence } from '../model/sequence.js'
 import { checkMaxNewTokens, type GenerateOptions } from './generate.js'
 import { logSoftmax, penalizeRepetition } from './processors.js'
-import type { Sequence } from './sequence.js'
 
 /**
  * What a hypothesis is divided by. `generated`: its new ids with the stop id (transformers 5). `sequence`: the whole sequence,

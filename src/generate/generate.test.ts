@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { InputError } from '../errors.js'
+import type { Sequence } from '../model/sequence.js'
 import { type BeamOptions, beamSearch, type Hypothesis } from './beam.js'
 import { type GenerateOptions, generate } from './generate.js'
 import { createRandom } from './sample.js'
-import type { Sequence } from './sequence.js'
 
 /**
  * A random "model": every context has its own logits, so that no two sequences tie. Counts the sequences it hands out and

@@ -3,9 +3,9 @@
  * streams them. It knows nothing of text, images or KV caches.
  */
 import { InputError } from '../errors.js'
+import type { Sequence } from '../model/sequence.js'
 import { argmax, checkSampling, distribution, logSumExp, penalizeRepetition, type SamplingSettings } from './processors.js'
 import { createRandom, draw } from './sample.js'
-import type { Sequence } from './sequence.js'
 
 export interface GenerateOptions {
   /** >= 1. */

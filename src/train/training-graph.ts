@@ -27,21 +27,10 @@ import { projector } from '../model/projector.js'
 import { rotaryTables } from '../model/rotary.js'
 import { visionTower } from '../model/vision.js'
 import { floatWeights } from '../model/weights.js'
+import type { Batch } from './batch.js'
 
-/** One batch, as train/batch.ts makes it. */
-export interface TrainingBatch {
-  readonly rows: number
-  readonly length: number
-  /** [rows * length] token ids, the pad id at padding and at image positions. */
-  readonly ids: Int32Array
-  /** [rows * length], not shifted; -100 = not trained. */
-  readonly labels: Int32Array
-  /** Flat position row * length + column of every image token, in picture order. */
-  readonly imagePositions: Int32Array
-  /** [images, 3, S, S]. */
-  readonly pixels: Float32Array
-  readonly images: number
-}
+/** What a step needs of a batch. */
+export type TrainingBatch = Omit<Batch, 'labelTokens'>
 
 /** What is learned: next tokens (all stages), or the words of a picture from its pooled features (vision warm-up). */
 export type Objective = 'language' | 'words'
