@@ -1,9 +1,9 @@
 /** `xcomposer chat`: one answer, or a dialogue on a terminal (dialogue.ts). */
-import { statSync } from 'node:fs'
 import { InputError } from '../errors.js'
-import { type ChatMessage, type ChatResult, chat } from '../generate/chat.js'
+import { type ChatMessage, chat } from '../generate/chat.js'
 import { type Command, onlyPositional } from './command.js'
 import { dialogue } from './dialogue.js'
+import { pictureFile, streamed, userMessage } from './messages.js'
 import { answerHelp, answerOptions, answerSettings, loadModel, modelHelp, modelOptions } from './model-options.js'
 
 const LONGEST_INPUT = 1_000_000
@@ -65,28 +65,4 @@ Example:
       model.dispose()
     }
   },
-}
-
-/** Hands every piece on as it comes, and gives the result. */
-export async function streamed(answer: AsyncGenerator<string, ChatResult>, piece: (text: string) => void): Promise<ChatResult> {
-  for (;;) {
-    const next = await answer.next()
-    if (next.done) return next.value
-    piece(next.value)
-  }
-}
-
-/** A user's turn: the pictures first, as the model was trained. */
-export function userMessage(text: string, images: readonly string[]): ChatMessage {
-  return {
-    role: 'user',
-    content: [...images.map((file) => ({ type: 'image' as const, image: { file } })), { type: 'text', text }],
-  }
-}
-
-/** @throws InputError when there is no such file */
-export function pictureFile(file: string): string {
-  const found = !file.includes('\0') && statSync(file, { throwIfNoEntry: false })?.isFile()
-  if (!found) throw new InputError(`--image: no file "${file}"; expected a png, jpeg, webp or gif picture`)
-  return file
 }

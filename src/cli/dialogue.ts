@@ -5,8 +5,8 @@
 import { createInterface, type Interface } from 'node:readline'
 import { type ChatMessage, type ChatOptions, chat } from '../generate/chat.js'
 import type { XComposer } from '../model/xcomposer.js'
-import { pictureFile, streamed, userMessage } from './chat.js'
 import type { Io } from './io.js'
+import { pictureFile, streamed, userMessage } from './messages.js'
 
 const HELP = `/image FILE  adds a picture to the next question
 /clear       forgets the dialogue

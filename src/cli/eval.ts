@@ -7,9 +7,9 @@ import { type Question, readQuestions } from '../evaluate/questions.js'
 import { reportTable } from '../evaluate/report.js'
 import { chat } from '../generate/chat.js'
 import type { XComposer } from '../model/xcomposer.js'
-import { streamed, userMessage } from './chat.js'
 import { type Command, onlyPositional } from './command.js'
 import { progressLine } from './io.js'
+import { streamed, userMessage } from './messages.js'
 import { loadModel, modelHelp, modelOptions } from './model-options.js'
 
 export const evalCommand: Command = {

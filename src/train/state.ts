@@ -65,6 +65,13 @@ export function loadState(dir: string, p: FlatParameters, fingerprint: string): 
   return Number(file.metadata.get('step'))
 }
 
+/** The loss of the last step that metrics.jsonl lists; NaN when there is none. */
+export function lastLoss(file: string): number {
+  if (!existsSync(file)) return Number.NaN
+  const line = readFileSync(file, 'utf8').trim().split('\n').at(-1)
+  return line ? (JSON.parse(line) as StepMetrics).loss : Number.NaN
+}
+
 /** Cuts metrics.jsonl to the steps before `step`, so that a resumed run does not list a step twice. */
 export function trimMetrics(file: string, step: number): void {
   if (!existsSync(file)) return

@@ -15,7 +15,7 @@ import { tensorRates } from './groups.js'
 import { initialValues } from './initialise.js'
 import type { Recipe } from './recipe.js'
 import { scheduleFactor } from './schedule.js'
-import { loadState, type StepMetrics, saveState, trimMetrics } from './state.js'
+import { lastLoss, loadState, type StepMetrics, saveState, trimMetrics } from './state.js'
 import { TrainingGraph, wordsHead } from './training-graph.js'
 
 /** What a progress line needs. */
@@ -207,7 +207,7 @@ class Run {
       }
     }
     this.writeModel()
-    return { steps: recipe.steps, finalLoss: this.recent.at(-1)?.loss ?? Number.NaN, out: recipe.out }
+    return { steps: recipe.steps, finalLoss: this.recent.at(-1)?.loss ?? lastLoss(this.metrics), out: recipe.out }
   }
 
   private checkFinite(step: number, loss: number, norm: number): void {

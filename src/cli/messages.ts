@@ -1,0 +1,28 @@
+/** What the asking commands share: a user's turn from text and picture files, and an answer handed on piece by piece. */
+import { statSync } from 'node:fs'
+import { InputError } from '../errors.js'
+import type { ChatMessage, ChatResult } from '../generate/chat.js'
+
+/** Hands every piece on as it comes, and gives the result. */
+export async function streamed(answer: AsyncGenerator<string, ChatResult>, piece: (text: string) => void): Promise<ChatResult> {
+  for (;;) {
+    const next = await answer.next()
+    if (next.done) return next.value
+    piece(next.value)
+  }
+}
+
+/** A user's turn: the pictures first, as the model was trained. */
+export function userMessage(text: string, images: readonly string[]): ChatMessage {
+  return {
+    role: 'user',
+    content: [...images.map((file) => ({ type: 'image' as const, image: { file } })), { type: 'text', text }],
+  }
+}
+
+/** @throws InputError when there is no such file */
+export function pictureFile(file: string): string {
+  const found = !file.includes('\0') && statSync(file, { throwIfNoEntry: false })?.isFile()
+  if (!found) throw new InputError(`--image: no file "${file}"; expected a png, jpeg, webp or gif picture`)
+  return file
+}
