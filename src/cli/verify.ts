@@ -8,8 +8,6 @@ import { InputError } from '../errors.js'
 import type { CaseResult, GoldenCheck } from '../verify/check.js'
 import { type Command, onlyPositional } from './command.js'
 import type { Io } from './io.js'
-import { guarded, runCommand } from './main.js'
-import { isMain, runProcess } from './process.js'
 
 /** Each implemented part, in the order of the data's way through the model. Loaded when its folder is there. */
 const checks: Readonly<Record<string, () => Promise<GoldenCheck>>> = {
@@ -110,6 +108,3 @@ function show(folder: string, { name, passed, largestError, detail }: CaseResult
   const why = text === '' ? '' : `  ${text}`
   io.out(`${skipped ? 'skip' : passed ? 'ok  ' : 'FAIL'}  ${folder}/${name}${error}${why}\n`)
 }
-
-// `npm run -s verify -- DIR` starts this file itself.
-if (isMain(import.meta.url)) await runProcess((io) => guarded(io, () => runCommand(verifyCommand, process.argv.slice(2), io)))
