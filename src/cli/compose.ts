@@ -33,7 +33,7 @@ everything, pictures included.
       --language en|zh       language of the article (default: of the subject)
       --images N             how many pictures to ask for, 0 to 60 (default 6)
       --seed N               another seed gives another article (default 8909)
-      --temperature T        0 to 10; 0 takes the likeliest word each time (default 1)
+      --temperature T        0 to 10; 0 takes the likeliest word each time (default: the model's, or 1)
       --json                 print the article's structure; --out may then be left out
 ${modelHelp}
 
@@ -68,7 +68,7 @@ Example:
         onProgress: ({ step, done, total }) => progress.update(`${step} ${done}/${total}`),
         ...(images === undefined ? {} : { images }),
         ...(seed === undefined ? {} : { seed }),
-        ...(temperature === undefined ? {} : { sampling: { temperature } }),
+        sampling: { temperature: temperature ?? model.defaults.temperature ?? 1 },
       })
       progress.end()
       for (const note of article.notes) io.err(`${note}\n`)

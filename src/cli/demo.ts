@@ -47,7 +47,14 @@ export async function demo(io: Io, out = join(packageRoot, 'out', 'demo')): Prom
     const articles: Article[] = []
     for (const { subject, language } of subjects) {
       say(`writing an article about "${subject}" with pictures from a library of ${library.items.length}`)
-      const options = { subject, language, library, images: IMAGES, signal: io.signal }
+      const options = {
+        subject,
+        language,
+        library,
+        images: IMAGES,
+        signal: io.signal,
+        sampling: { temperature: model.defaults.temperature ?? 1 },
+      }
       const article = await compose({ ...options, model: composerModel(model) })
       const pictures = article.sections.filter(({ image }) => image).length
       const file = join(out, `article-${language}.html`)

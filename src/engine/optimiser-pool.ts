@@ -74,19 +74,26 @@ export class OptimiserPool {
     })
   }
 
-  /** Runs one task over all chunks and returns when all are done. For adamwStep. */
-  run(task: number): void {
+  /** Hands a task to the threads and returns at once; the result tells whether all its chunks are done. */
+  begin(task: number): () => boolean {
     const { control } = this.shared
-    const chunks = this.memory.sums.length
     Atomics.store(control, cell.task, task)
     Atomics.store(control, cell.done, 0)
     // Opened last: a thread still leaving the previous task may take a chunk of this one from here on.
     Atomics.store(control, cell.next, 0)
     Atomics.add(control, cell.generation, 1)
     Atomics.notify(control, cell.generation)
+    return () => Atomics.load(control, cell.done) === this.memory.sums.length
+  }
+
+  /** Runs one task, working too, and returns when all chunks are done. @throws XComposerError when a thread failed */
+  run(task: number): void {
+    const { control } = this.shared
+    const finished = this.begin(task)
     drain(this.shared, optimiserTask)
-    for (let done = Atomics.load(control, cell.done); done < chunks; done = Atomics.load(control, cell.done)) {
-      if (Atomics.wait(control, cell.done, done, PATIENCE_MS) === 'timed-out') {
+    while (!finished()) {
+      const done = Atomics.load(control, cell.done)
+      if (!finished() && Atomics.wait(control, cell.done, done, PATIENCE_MS) === 'timed-out') {
         throw new XComposerError('an optimiser thread stopped answering; run with threads: 1')
       }
     }

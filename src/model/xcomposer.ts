@@ -7,6 +7,7 @@ import { Tokenizer } from '../text/tokenizer.js'
 import { type CheckpointModel, openModel, tokenizerPath } from './checkpoint-model.js'
 import type { ModelConfig } from './config.js'
 import { DecoderSessions } from './decoder-session.js'
+import { type GenerationDefaults, readGenerationDefaults } from './generation-config.js'
 import { KvCache, type RotaryState } from './kv-cache.js'
 import type { Sequence } from './sequence.js'
 import { VisionSession } from './vision-session.js'
@@ -136,6 +137,11 @@ export class XComposer {
 
   get config(): ModelConfig {
     return this.decoder.config
+  }
+
+  /** Sampling defaults of the model directory. */
+  get defaults(): GenerationDefaults {
+    return readGenerationDefaults(this.decoder.checkpoint.directory)
   }
 
   /** Most positions a sequence may have. */

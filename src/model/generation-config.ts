@@ -1,0 +1,22 @@
+/** The defaults for sampling that a model directory brings along (generation_config.json), where it has any. */
+import { existsSync } from 'node:fs'
+import { z } from 'zod'
+import { readJsonObject } from '../checkpoint/json.js'
+import type { ModelDirectory } from '../checkpoint/model-directory.js'
+import { InputError } from '../errors.js'
+
+const MAX_BYTES = 1_000_000
+const schema = z.object({ temperature: z.number().min(0).max(10).optional() })
+
+/** What composition takes when nothing else is asked for. */
+export type GenerationDefaults = Readonly<z.infer<typeof schema>>
+
+/** @throws InputError naming file and field */
+export function readGenerationDefaults(directory: ModelDirectory): GenerationDefaults {
+  const file = directory.path('generation_config.json')
+  if (!existsSync(file)) return {}
+  const parsed = schema.safeParse(readJsonObject(file, MAX_BYTES))
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw new InputError(`${file}: field "${issue?.path.join('.')}": ${issue?.message}`)
+}
