@@ -3,10 +3,12 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import sharp from 'sharp'
 import { afterAll, describe, expect, it } from 'vitest'
 import { smallConfig } from '../../tests/support/random-model.js'
 import { liveHandles } from '../engine/index.js'
 import { openModel } from '../model/checkpoint-model.js'
+import { readNames } from './picture-names.js'
 import { loadRecipe } from './recipe.js'
 import { train } from './train.js'
 
@@ -72,6 +74,33 @@ describe('a training run', () => {
     const other = loadRecipe(recipe('changed', 3))
     await expect(train(other, { resume: true })).rejects.toThrow('belongs to another version of the recipe; use --restart')
     await expect(train(other, { resume: false })).resolves.toMatchObject({ steps: 3 })
+  })
+})
+
+describe('the vision warm-up', () => {
+  it('learns to tell pictures apart by the names in the data', async () => {
+    const file = recipe('names', 25)
+    const dir = join(work, 'names')
+    const lines: string[] = []
+    for (const [i, [name, background]] of Object.entries({ red: '#f00', blue: '#00f', green: '#0c0' }).entries()) {
+      await sharp({ create: { width: 16, height: 16, channels: 3, background } }).png().toFile(join(dir, `${i}.png`))
+      const conversations = [
+        { from: 'user', value: '<ImageHere>What is this?' },
+        { from: 'assistant', value: name },
+      ]
+      lines.push(JSON.stringify({ id: name, image: [`${i}.png`], conversations }))
+    }
+    writeFileSync(join(dir, 'text.jsonl'), lines.join('\n'))
+    writeFileSync(file, readFileSync(file, 'utf8').replace('stage: language', 'stage: vision'))
+    expect([...readNames([join(dir, 'text.jsonl')])]).toEqual([
+      ['blue', 0],
+      ['green', 1],
+      ['red', 2],
+    ])
+    const { finalLoss, out } = await train(loadRecipe(file), { resume: true })
+    expect(losses('names')[0]?.loss).toBeGreaterThan(0.5)
+    expect(finalLoss).toBeLessThan(0.2)
+    expect(openModel(out).specs.some((s) => s.name.includes('names_head'))).toBe(false)
   })
 })
 

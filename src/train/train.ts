@@ -13,10 +13,11 @@ import type { Batch } from './batch.js'
 import { openDataset } from './dataset.js'
 import { tensorRates } from './groups.js'
 import { initialValues } from './initialise.js'
+import { pictureClasses, readNames } from './picture-names.js'
 import type { Recipe } from './recipe.js'
 import { scheduleFactor } from './schedule.js'
 import { lastLoss, loadState, type StepMetrics, saveState, trimMetrics } from './state.js'
-import { TrainingGraph, wordsHead } from './training-graph.js'
+import { namesHead, type TrainingBatch, TrainingGraph } from './training-graph.js'
 
 /** What a progress line needs. */
 export interface Progress {
@@ -78,18 +79,17 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     // Pictures alone are learned from: nothing is gained by sorting by the length of the text, which sorts kinds of pictures.
     ...(recipe.stage === 'vision' ? { window: 1 } : {}),
   })
-  const marks = new Set([tokenizer.eosId, tokenizer.endOfTurnId, ...tokenizer.encode('\n')])
-  const batches = async (index: number) => {
+  const naming = recipe.stage === 'vision'
+  const names = naming ? readNames(recipe.data.map(({ file }) => file)) : undefined
+  const batches = async (index: number): Promise<TrainingBatch & Batch> => {
     const batch = await dataset.batchAt(index)
-    if (objective === 'words') withoutMarks(batch.labels, marks)
-    return batch
+    return names ? { ...batch, classes: pictureClasses(batch, tokenizer, names) } : batch
   }
-  const objective = recipe.stage === 'vision' ? 'words' : 'language'
-  const specs = objective === 'words' ? withWordsHead(start.specs, start.config) : start.specs
+  const specs = names ? withNamesHead(start.specs, start.config, names.size) : start.specs
   for (const spec of specs) {
     if (!start.initial.has(spec.name)) start.initial.set(spec.name, initialValues(spec, recipe.seed, recipe.ploraInit))
   }
-  const graph = new TrainingGraph(start.config, specs, start.initial, (s) => recipe.train.includes(s.group), objective, {
+  const graph = new TrainingGraph(start.config, specs, start.initial, (s) => recipe.train.includes(s.group), naming ? 'names' : 'language', {
     threads: recipe.threads,
     // Batches differ in length and targets: a kept plan for each combination would only pile up memory.
     memoryPattern: false,
@@ -101,14 +101,8 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
   }
 }
 
-/** Ends of turns stand under every picture: they are no words of it. */
-function withoutMarks(labels: Int32Array, marks: ReadonlySet<number>): void {
-  for (let i = 0; i < labels.length; i++) if (marks.has(labels[i] as number)) labels[i] = -100
-}
-
-function withWordsHead(specs: readonly ParameterSpec[], c: ModelConfig): ParameterSpec[] {
-  const shape = [c.decoder.vocabularySize, c.vision?.hiddenSize ?? 0]
-  return [...specs, { name: wordsHead, shape, group: 'vision' }]
+function withNamesHead(specs: readonly ParameterSpec[], c: ModelConfig, names: number): ParameterSpec[] {
+  return [...specs, { name: namesHead, shape: [names, c.vision?.hiddenSize ?? 0], group: 'vision' }]
 }
 
 function startingPoint(recipe: Recipe): Start {

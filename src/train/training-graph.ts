@@ -13,6 +13,7 @@ import {
   mean,
   product,
   reshape,
+  rmsNorm,
   Session,
   type SessionOptions,
   setRows,
@@ -30,13 +31,16 @@ import { floatWeights } from '../model/weights.js'
 import type { Batch } from './batch.js'
 
 /** What a step needs of a batch. */
-export type TrainingBatch = Omit<Batch, 'labelTokens'>
+export type TrainingBatch = Omit<Batch, 'labelTokens'> & {
+  /** For the names objective: the class of each picture, -1 = not trained. */
+  readonly classes?: Int32Array
+}
 
-/** What is learned: next tokens (all stages), or the words of a picture from its pooled features (vision warm-up). */
-export type Objective = 'language' | 'words'
+/** What is learned: next tokens, or the name of a picture from its pooled features (vision warm-up). */
+export type Objective = 'language' | 'names'
 
 /** Name of the warm-up's classifier, which is no part of the model. */
-export const wordsHead = 'words_head.weight'
+export const namesHead = 'names_head.weight'
 
 /** The loss's labelled rows and their targets, from a batch. */
 interface Targets {
@@ -56,7 +60,7 @@ export class TrainingGraph {
   private readonly trained: ReadonlySet<string>
 
   /**
-   * @param specs all tensors of the model (modelParameters), plus the words head for that objective
+   * @param specs all tensors of the model (modelParameters), plus the names head for that objective
    * @param initial float values by tensor name
    * @param trains which tensors learn; the others are constants
    */
@@ -89,18 +93,18 @@ export class TrainingGraph {
 
   /** Loss of a batch; its gradients are left in `parameters.gradients`. NaN when the batch has nothing to learn. */
   async step(batch: TrainingBatch): Promise<number> {
-    const words = this.objective === 'words'
-    const kind = words ? 'words' : batch.images > 0 ? 'pictures' : 'text'
+    const names = this.objective === 'names'
+    const kind = names ? 'names' : batch.images > 0 ? 'pictures' : 'text'
     const made: Value[] = []
     const keep = <V extends Value>(v: V): V => {
       made.push(v)
       return v
     }
-    const targets = words ? wordTargets(batch) : nextTokenTargets(batch)
+    const targets = names ? nameTargets(batch) : nextTokenTargets(batch)
     if (!targets) return Number.NaN
     keep(targets.index)
     keep(targets.ids)
-    const { session, gradients: names } = this.session(kind)
+    const { session, gradients: reached } = this.session(kind)
     const inputs: Record<string, Value> = { target_index: targets.index, target_ids: targets.ids }
     if (kind !== 'text') {
       const s = this.config.vision?.imageSize ?? 0
@@ -114,7 +118,7 @@ export class TrainingGraph {
       })
       inputs.image_index = keep(Value.of('i64', [batch.imagePositions.length, 2], pairs))
     }
-    if (!words) {
+    if (!names) {
       inputs.ids = keep(Value.of('i64', [batch.rows, batch.length], toInt64(batch.ids)))
       Object.assign(inputs, this.tables, { mask: this.mask(batch.length) })
     }
@@ -123,8 +127,8 @@ export class TrainingGraph {
       if (value) inputs[name] = value
     }
     const outputs: Record<string, Value> = { loss: this.loss }
-    for (const name of names) outputs[`grad:${name}`] = this.parameters.gradientValues.get(name) as Value
-    if (names.length < this.trained.size) this.parameters.gradients.fill(0)
+    for (const name of reached) outputs[`grad:${name}`] = this.parameters.gradientValues.get(name) as Value
+    if (reached.length < this.trained.size) this.parameters.gradients.fill(0)
     try {
       await session.run({ inputs: pick(inputs, session.inputNames), outputs })
     } finally {
@@ -142,11 +146,11 @@ export class TrainingGraph {
     return value
   }
 
-  private session(kind: 'words' | 'pictures' | 'text'): { session: Session; gradients: readonly string[] } {
+  private session(kind: 'names' | 'pictures' | 'text'): { session: Session; gradients: readonly string[] } {
     const known = this.sessions.get(kind)
     if (known) return known
     const g = new Graph(`train-${kind}`)
-    const loss = kind === 'words' ? this.wordsLoss(g) : this.languageLoss(g, kind === 'pictures')
+    const loss = kind === 'names' ? this.namesLoss(g) : this.languageLoss(g, kind === 'pictures')
     const parameters = this.parameters.tensors
       .filter((t) => g.inputNames.includes(t.name))
       .map((t) => g.trainable(t.name, t.shape))
@@ -194,10 +198,13 @@ export class TrainingGraph {
     return linearCrossEntropy(g, labelled, w.tensor(g, 'output.weight'), g.input('target_ids', 'i64', ['targets']))
   }
 
-  private wordsLoss(g: Graph): Tensor {
+  /** A classifier on the mean of the tower's features, normalised so that their growth does not matter. */
+  private namesLoss(g: Graph): Tensor {
     const pooled = mean(g, this.features(g), 1)
-    const rows = gatherRows(g, pooled, g.input('target_index', 'i64', ['targets', 1]))
-    return linearCrossEntropy(g, rows, this.weights().tensor(g, wordsHead), g.input('target_ids', 'i64', ['targets']))
+    const width = this.config.vision?.hiddenSize ?? 0
+    const ones = g.constant('f32', [width], new Float32Array(width).fill(1))
+    const rows = gatherRows(g, rmsNorm(g, pooled, ones, 1e-5), g.input('target_index', 'i64', ['targets', 1]))
+    return linearCrossEntropy(g, rows, this.weights().tensor(g, namesHead), g.input('target_ids', 'i64', ['targets']))
   }
 
   dispose(): void {
@@ -234,20 +241,11 @@ function nextTokenTargets(batch: TrainingBatch): Targets | undefined {
   return { index: Value.of('i64', [ids.length, 2], toInt64(pairs)), ids: Value.of('i64', [ids.length], toInt64(ids)) }
 }
 
-/** Each picture's targets: the distinct label tokens of the conversation it stands in. */
-function wordTargets(batch: TrainingBatch): Targets | undefined {
-  const tokens = batch.imagePositions.length / Math.max(1, batch.images)
-  const pictures: number[] = []
-  const ids: number[] = []
-  for (let image = 0; image < batch.images; image++) {
-    const row = Math.floor((batch.imagePositions[image * tokens] as number) / batch.length)
-    const words = new Set(batch.labels.subarray(row * batch.length, (row + 1) * batch.length))
-    for (const word of words) {
-      if (word < 0) continue
-      pictures.push(image)
-      ids.push(word)
-    }
-  }
-  if (ids.length === 0) return undefined
+/** The pictures that have a class, and their classes. */
+function nameTargets(batch: TrainingBatch): Targets | undefined {
+  const classes = batch.classes ?? new Int32Array(0)
+  const pictures = [...classes.keys()].filter((i) => (classes[i] as number) >= 0)
+  if (pictures.length === 0) return undefined
+  const ids = pictures.map((i) => classes[i] as number)
   return { index: Value.of('i64', [ids.length, 1], toInt64(pictures)), ids: Value.of('i64', [ids.length], toInt64(ids)) }
 }

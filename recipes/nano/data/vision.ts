@@ -1,5 +1,5 @@
-// The vision warm-up's labels: each training picture of one thing with the words that name it, in both languages.
-// The objective reads the answers as a bag of words, so they hold nothing but what can be seen or named.
+// The vision warm-up's labels: each training picture of one thing with its name first. The objective takes the first answer as the
+// picture's class.
 import { kinds } from './kinds.js'
 import { mayFlip } from './naming.js'
 import { random } from './random.js'
