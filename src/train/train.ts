@@ -139,6 +139,15 @@ function takeVisionTower(start: Start, dir: string): void {
   }
 }
 
+function makeFolder(recipe: Recipe): void {
+  try {
+    mkdirSync(recipe.out, { recursive: true })
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new InputError(`${recipe.file}: out: the folder ${recipe.out} cannot be made (${code}); name another`, { cause })
+  }
+}
+
 /** One run from its state to its last step. */
 class Run {
   private readonly states: string
@@ -163,7 +172,7 @@ class Run {
 
   async finish(): Promise<TrainResult> {
     const { recipe, graph, options } = this
-    mkdirSync(recipe.out, { recursive: true })
+    makeFolder(recipe)
     if (!options.resume) {
       rmSync(this.states, { recursive: true, force: true })
       rmSync(this.metrics, { force: true })
