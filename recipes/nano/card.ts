@@ -1,10 +1,10 @@
 /**
- * Writes nano's model card: `node dist/recipes/nano/card.js [MODEL]`. Asks every held-out question set in work/eval with the
- * model and without the pictures, puts the pixel nearest neighbour and the majority answer beside them, and lists the data.
- * Every figure of the card comes from here.
+ * Writes nano's model card: `node dist/recipes/nano/card.js [MODEL [RUN...]]`. Asks every held-out question set in work/eval with
+ * the model and without the pictures, puts the pixel nearest neighbour and the majority answer beside them, and lists the runs that
+ * made it (their metrics.jsonl) and the data. Every figure of the card comes from here.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join, relative, resolve } from 'node:path'
+import { basename, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { modelAnswerer } from '../../src/cli/eval.js'
 import { evaluate } from '../../src/evaluate/evaluate.js'
@@ -13,6 +13,7 @@ import { readQuestions } from '../../src/evaluate/questions.js'
 import type { Score } from '../../src/evaluate/report.js'
 import { openModel } from '../../src/model/checkpoint-model.js'
 import { XComposer } from '../../src/model/xcomposer.js'
+import type { StepMetrics } from '../../src/train/state.js'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const work = join(root, 'recipes', 'nano', 'work')
@@ -50,6 +51,7 @@ const cell = (s: Score | undefined) => (s ? `${percent(s.score)} (${percent(s.lo
 
 async function main(): Promise<void> {
   const dir = resolve(process.argv[2] ?? join(root, 'models', 'nano'))
+  const runs = process.argv.slice(3).map(summariseRun)
   const model = await XComposer.load(dir)
   const baselines = JSON.parse(readFileSync(join(work, 'eval', 'baselines.json'), 'utf8')) as Record<string, Baseline>
   const { sources } = JSON.parse(readFileSync(join(work, 'sources.json'), 'utf8')) as { sources: Source[] }
@@ -64,8 +66,30 @@ async function main(): Promise<void> {
     }
   }
   model.dispose()
-  writeFileSync(join(dir, 'scores.json'), `${JSON.stringify({ scores, baselines }, null, 2)}\n`)
-  writeFileSync(join(dir, 'README.md'), card(dir, scores, baselines, sources))
+  writeFileSync(join(dir, 'scores.json'), `${JSON.stringify({ scores, baselines, runs }, null, 2)}\n`)
+  writeFileSync(join(dir, 'README.md'), card(dir, scores, baselines, sources, runs))
+}
+
+interface RunSummary {
+  readonly name: string
+  readonly steps: number
+  readonly loss: number
+  readonly hours: number
+}
+
+function summariseRun(dir: string): RunSummary {
+  const steps = readFileSync(join(dir, 'metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as StepMetrics)
+  const last = steps.slice(-50)
+  const seconds = steps.reduce((sum, s) => sum + s.seconds, 0)
+  return {
+    name: basename(dir),
+    steps: steps.length,
+    loss: last.reduce((sum, s) => sum + s.loss, 0) / last.length,
+    hours: seconds / 3600,
+  }
 }
 
 function card(
@@ -73,6 +97,7 @@ function card(
   scores: Record<string, { model: Score; blind: Score }>,
   baselines: Record<string, Baseline>,
   sources: readonly Source[],
+  runs: readonly RunSummary[],
 ): string {
   const { specs, config } = openModel(dir)
   const millions = (group?: string) =>
@@ -115,6 +140,14 @@ ${rows.join('\n')}
 
 Written by \`node dist/recipes/nano/card.js ${relative(root, dir)}\` from \`recipes/nano/work/eval\` (\`npm run nano:data\`); the numbers are in
 \`scores.json\`.
+
+## Training
+
+| run | steps | loss at the end (mean of 50 steps) | hours |
+|---|---|---|---|
+${runs.map((r) => `| ${r.name} | ${r.steps} | ${r.loss.toFixed(3)} | ${r.hours.toFixed(2)} |`).join('\n')}
+
+The stages are those of \`recipes/nano\`; \`docs/log.md\` says where a run differed from its recipe.
 
 ## Data
 

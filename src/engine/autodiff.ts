@@ -3,7 +3,7 @@
  * rule stands beside its operation in ops/; this file only routes and sums.
  */
 import { ShapeError } from './errors.js'
-import type { Contribution, GradientContext, Graph, Operation, Tensor } from './graph.js'
+import type { Contribution, GradientContext, Graph, Operation, TapeEntry, Tensor } from './graph.js'
 import { zerosLike } from './ops/shape.js'
 
 /**
@@ -23,6 +23,13 @@ export function gradients(g: Graph, loss: Tensor, parameters: readonly Tensor[])
   g.untracked(() => {
     for (const entry of [...g.tape].reverse()) {
       const operation = entry.operation as unknown as Operation<unknown>
+      const short = fromProduct(g, entry, operation, pending)
+      if (short) {
+        const input = entry.inputs[0] as Tensor
+        pending.set(input.name, [...(pending.get(input.name) ?? []), short])
+        pending.delete(entry.outputs[0]?.name ?? '')
+        continue
+      }
       const grads = entry.outputs.map(total)
       if (!operation.gradient || grads.every((d) => d === undefined)) continue
       const wanted = entry.inputs.map((t) => t.tracked)
@@ -49,13 +56,28 @@ export function gradients(g: Graph, loss: Tensor, parameters: readonly Tensor[])
   return result
 }
 
+/** The gradient of an operation that takes its output's gradient as factors, if that gradient is nothing else. */
+function fromProduct(
+  g: Graph,
+  { inputs: [input], outputs: [output], attributes }: TapeEntry,
+  operation: Operation<unknown>,
+  pending: ReadonlyMap<string, Contribution[]>,
+): Tensor | undefined {
+  const [part, ...others] = pending.get(output?.name ?? '') ?? []
+  if (!input || !part || !('left' in part) || others.length > 0) return undefined
+  return operation.gradientOfProduct?.(g, input, part, attributes)
+}
+
 function sumContributions(g: Graph, t: Tensor, parts: readonly Contribution[]): Tensor {
   const signature = { shape: t.shape, dtype: 'f32' } as const
-  const dense = parts.filter((p): p is Tensor => 'name' in p)
+  const dense = parts.flatMap((p) => {
+    if ('left' in p) return g.node('MatMul', [p.left, p.right], [signature])
+    return 'name' in p ? [p] : []
+  })
   let sum = dense[0] ?? zerosLike(g, t)
   if (dense.length > 1) sum = g.node('Sum', dense, [signature])[0] as Tensor
   for (const part of parts) {
-    if ('name' in part) continue
+    if (!('rows' in part)) continue
     sum = g.node('ScatterND', [sum, part.index, part.rows], [signature], { reduction: 'add' })[0] as Tensor
   }
   return sum

@@ -81,6 +81,21 @@ const cases: Record<string, Case> = {
     parameters: { x: [2, 16, 3] },
     build: (g, { x }) => gatherPixels(g, x!, convolutionIndex(4, 3, 2)),
   },
+  'a convolution, stride 1': {
+    parameters: { x: [2, 9, 2], w: [3, 18] },
+    build: (g, { x, w }) => linear(g, gatherPixels(g, x!, convolutionIndex(3, 3, 1)), w!),
+  },
+  'a convolution, stride 2, behind another use of its picture': {
+    parameters: { x: [1, 16, 2], w: [3, 18] },
+    build: (g, { x, w }) => {
+      const y = linear(g, gatherPixels(g, silu(g, x!), convolutionIndex(4, 3, 2)), w!)
+      return concat(g, [reshape(g, y, [1, 12]), reshape(g, silu(g, x!), [1, 32])], 1)
+    },
+  },
+  'a linear layer twice on the same rows': {
+    parameters: { x: [2, 3], w: [3, 3] },
+    build: (g, { x, w }) => linear(g, add(g, linear(g, silu(g, x!), w!), silu(g, x!)), w!),
+  },
   'gatherRows with a repeated row': {
     parameters: { x: [2, 3, 4] },
     fixed: { i: index(0, 1, 1, 2, 0, 1) },

@@ -36,6 +36,11 @@ export interface Operation<A> {
    * false). Absent means that nothing flows back.
    */
   gradient?(g: Graph, context: GradientContext<A>): readonly (Contribution | undefined)[]
+  /**
+   * For an operation of one input and one output: the input's gradient straight from factors of the output's, where that
+   * is cheaper than from their product; undefined where it is not.
+   */
+  gradientOfProduct?(g: Graph, input: Tensor, product: Product, attributes: A): Tensor | undefined
 }
 
 /** A gradient that is zero but for some rows: added into the sum of the others without a dense copy. */
@@ -44,8 +49,14 @@ export interface ScatteredRows {
   readonly rows: Tensor
 }
 
+/** A gradient that is left [..., n] times right [n, m], not multiplied out yet: what receives it may know a shorter way. */
+export interface Product {
+  readonly left: Tensor
+  readonly right: Tensor
+}
+
 /** What a gradient rule gives for one input. */
-export type Contribution = Tensor | ScatteredRows
+export type Contribution = Tensor | ScatteredRows | Product
 
 /** What a gradient rule sees. */
 export interface GradientContext<A> {

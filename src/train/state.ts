@@ -16,6 +16,8 @@ export interface StepMetrics {
   readonly gradientNorm: number
   readonly learningRate: number
   readonly samplesPerSecond: number
+  /** Wall time of the step. */
+  readonly seconds: number
 }
 
 const stateName = /^step-(\d{7})\.safetensors$/

@@ -83,7 +83,9 @@ describe('the vision warm-up', () => {
     const dir = join(work, 'names')
     const lines: string[] = []
     for (const [i, [name, background]] of Object.entries({ red: '#f00', blue: '#00f', green: '#0c0' }).entries()) {
-      await sharp({ create: { width: 16, height: 16, channels: 3, background } }).png().toFile(join(dir, `${i}.png`))
+      await sharp({ create: { width: 16, height: 16, channels: 3, background } })
+        .png()
+        .toFile(join(dir, `${i}.png`))
       const conversations = [
         { from: 'user', value: '<ImageHere>What is this?' },
         { from: 'assistant', value: name },

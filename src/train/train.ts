@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { appendFileSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeSafetensors } from '../checkpoint/safetensors.js'
-import { adamwStep, allocate } from '../engine/index.js'
+import { adamwStep, allocate, OptimiserPool } from '../engine/index.js'
 import { InputError, XComposerError } from '../errors.js'
 import { openModel, readParameter, tokenizerPath } from '../model/checkpoint-model.js'
 import { type ModelConfig, parseModelConfig } from '../model/config.js'
@@ -89,14 +89,23 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
   for (const spec of specs) {
     if (!start.initial.has(spec.name)) start.initial.set(spec.name, initialValues(spec, recipe.seed, recipe.ploraInit))
   }
-  const graph = new TrainingGraph(start.config, specs, start.initial, (s) => recipe.train.includes(s.group), naming ? 'names' : 'language', {
-    threads: recipe.threads,
-    // Batches differ in length and targets: a kept plan for each combination would only pile up memory.
-    memoryPattern: false,
-  })
+  const graph = new TrainingGraph(
+    start.config,
+    specs,
+    start.initial,
+    (s) => recipe.train.includes(s.group),
+    naming ? 'names' : 'language',
+    {
+      threads: recipe.threads,
+      // Batches differ in length and targets: a kept plan for each combination would only pile up memory.
+      memoryPattern: false,
+    },
+  )
+  const pool = recipe.threads > 1 ? new OptimiserPool(graph.parameters, recipe.threads - 1) : undefined
   try {
-    return await new Run(recipe, start, graph, specs, batches, options).finish()
+    return await new Run(recipe, start, graph, specs, batches, options, pool).finish()
   } finally {
+    pool?.dispose()
     graph.dispose()
   }
 }
@@ -163,6 +172,7 @@ class Run {
     private readonly specs: readonly ParameterSpec[],
     private readonly batchAt: (index: number) => Promise<Batch>,
     private readonly options: TrainOptions,
+    private readonly pool: OptimiserPool | undefined,
   ) {
     this.states = join(recipe.out, 'state')
     this.metrics = join(recipe.out, 'metrics.jsonl')
@@ -201,10 +211,10 @@ class Run {
       }
       if (sum) graph.parameters.gradients.set(sum)
       const learningRate = recipe.learningRate * scheduleFactor(step + 1, recipe.warmupSteps, recipe.steps + 1)
-      const gradientNorm = adamwStep(graph.parameters, rates, step + 1, learningRate, adam)
+      const gradientNorm = adamwStep(graph.parameters, rates, step + 1, learningRate, adam, this.pool)
       this.checkFinite(step + 1, loss, gradientNorm)
       const seconds = (performance.now() - began) / 1000
-      this.note({ step: step + 1, loss, gradientNorm, learningRate, samplesPerSecond: samples / seconds }, seconds, samples)
+      this.note({ step: step + 1, loss, gradientNorm, learningRate, samplesPerSecond: samples / seconds, seconds }, samples)
       if ((step + 1) % recipe.checkpointEvery === 0 || step + 1 === recipe.steps) {
         saveState(this.states, graph.parameters, step + 1, this.fingerprint, recipe.keep)
       }
@@ -224,9 +234,9 @@ class Run {
     }
   }
 
-  private note(metrics: StepMetrics, seconds: number, samples: number): void {
+  private note(metrics: StepMetrics, samples: number): void {
     appendFileSync(this.metrics, `${JSON.stringify(metrics)}\n`)
-    this.recent.push({ loss: metrics.loss, seconds, samples })
+    this.recent.push({ loss: metrics.loss, seconds: metrics.seconds, samples })
     if (this.recent.length > 50) this.recent.shift()
     const total = (pick: (r: { loss: number; seconds: number; samples: number }) => number) =>
       this.recent.reduce((a, r) => a + pick(r), 0)

@@ -29,7 +29,7 @@ const linearOp: Operation<null> = {
   gradient(g, { inputs: [x, w], grads: [dy], wanted }) {
     const [xt, wt, dt] = [x as Tensor, w as Tensor, dy as Tensor]
     const rows = product(...xt.shape.slice(0, -1))
-    const dx = wanted[0] ? one(g, 'MatMul', [dt, wt], xt.shape) : undefined
+    const dx = wanted[0] ? { left: dt, right: wt } : undefined
     if (!wanted[1]) return [dx]
     const flatX = reshape(g, xt, [rows, xt.shape.at(-1) as Dim])
     const flatD = reshape(g, dt, [rows, dt.shape.at(-1) as Dim])
@@ -42,7 +42,7 @@ export function linear(g: Graph, x: Tensor, w: Tensor): Tensor {
   return g.apply(linearOp, [x, w], null)[0] as Tensor
 }
 
-interface Product {
+interface Factors {
   readonly transA: boolean
   readonly transB: boolean
   readonly alpha: number
@@ -53,7 +53,7 @@ const sides = (t: Tensor, transposed: boolean): [Dim, Dim] => {
   return transposed ? [c, r] : [r, c]
 }
 
-const matmulOp: Operation<Product> = {
+const matmulOp: Operation<Factors> = {
   name: 'matmul',
   infer([a, b], { transA, transB }) {
     const [at, bt] = [a as Tensor, b as Tensor]
@@ -80,7 +80,7 @@ const matmulOp: Operation<Product> = {
 }
 
 /** Batched product alpha * A B over equal leading dimensions, either side transposed in place. */
-export function matmul(g: Graph, a: Tensor, b: Tensor, p: Partial<Product> = {}): Tensor {
+export function matmul(g: Graph, a: Tensor, b: Tensor, p: Partial<Factors> = {}): Tensor {
   const { transA = false, transB = false, alpha = 1 } = p
   return g.apply(matmulOp, [a, b], { transA, transB, alpha })[0] as Tensor
 }

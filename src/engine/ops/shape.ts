@@ -224,6 +224,24 @@ const gatherPixelsOp: Operation<{ index: PixelIndex }> = {
       })[0],
     ]
   },
+  // Behind a linear layer of stride 1 this is a convolution, whose gradient is the convolution with the mirrored kernel:
+  // it gathers from the small picture, where the columns' own gradient would be read from all over a large one.
+  gradientOfProduct(g, _, { left, right }, { index }) {
+    const { inputs, outputs, taps, backTaps } = index
+    if (inputs !== outputs || taps !== backTaps) return undefined
+    const [out, wide] = right.shape as [number, number]
+    const channels = wide / taps
+    const order = g.constant(
+      'i32',
+      [taps],
+      Int32Array.from({ length: taps }, (__, tap) => taps - 1 - tap),
+    )
+    const kernel = reshape(g, right, [out, taps, channels])
+    const mirrored = g.node('Gather', [kernel, order], [{ shape: kernel.shape, dtype: 'f32' }], { axis: 1 })[0] as Tensor
+    const weight = reshape(g, transpose(g, mirrored, [1, 0, 2]), [taps * out, channels])
+    const columns = gatherPixels(g, left, index)
+    return g.node('MatMul', [columns, weight], [{ shape: [...left.shape.slice(0, -1), channels], dtype: 'f32' }])[0]
+  },
 }
 
 /**
