@@ -2,8 +2,9 @@
  * Writes a model directory with its linear weights in 4- or 8-bit blocks, tensor by tensor. The language side (embedding,
  * head, decoder, PLoRA, projector) is quantised; the vision tower is kept in half precision, norms and biases in float32.
  */
-import { copyFileSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { makeFolders } from '../checkpoint/folders.js'
 import { type TensorToWrite, writeSafetensors } from '../checkpoint/safetensors.js'
 import type { BlockFormat } from '../engine/index.js'
 import { InputError } from '../errors.js'
@@ -38,7 +39,7 @@ export function quantizeModel(
   const model = openModel(dir)
   if (model.config.quantization) throw new InputError(`${dir}: is quantised already; start from the float model`)
   if (resolve(dir) === resolve(out)) throw new InputError(`${out}: is the model itself; name another directory`)
-  mkdirSync(out, { recursive: true })
+  makeFolders(out, 'quantize')
   let squares = 0
   let errors = 0
   let tensors = 0

@@ -2,9 +2,10 @@
  * The state of a training run on disk: trained weights and both moments, written to a temporary name and renamed, so that
  * a run killed at any moment continues from the last complete state with bit-equal losses.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeAll, writeFileAtomically } from '../checkpoint/atomic.js'
+import { makeFolders } from '../checkpoint/folders.js'
 import { openSafetensors, readTensor, writeSafetensors } from '../checkpoint/safetensors.js'
 import type { FlatParameters } from '../engine/index.js'
 import { InputError } from '../errors.js'
@@ -25,7 +26,7 @@ const parts = ['weights', 'firstMoment', 'secondMoment'] as const
 
 /** Writes the state after `step` steps and removes all but the newest `keep`. */
 export function saveState(dir: string, p: FlatParameters, step: number, fingerprint: string, keep: number): void {
-  mkdirSync(dir, { recursive: true })
+  makeFolders(dir, 'state')
   const tensors = parts.flatMap((part) =>
     p.tensors.map((t) => ({ name: `${part}:${t.name}`, dtype: 'F32' as const, shape: t.shape, data: p.view(p[part], t) })),
   )

@@ -1,7 +1,8 @@
 /** Runs a training recipe: data, graph, optimiser, checkpoints, metrics. Knows no terminal; the caller prints. */
 import { createHash } from 'node:crypto'
-import { appendFileSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolders } from '../checkpoint/folders.js'
 import { writeSafetensors } from '../checkpoint/safetensors.js'
 import { adamwStep, allocate, OptimiserPool } from '../engine/index.js'
 import { InputError, XComposerError } from '../errors.js'
@@ -148,15 +149,6 @@ function takeVisionTower(start: Start, dir: string): void {
   }
 }
 
-function makeFolder(recipe: Recipe): void {
-  try {
-    mkdirSync(recipe.out, { recursive: true })
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    throw new InputError(`${recipe.file}: out: the folder ${recipe.out} cannot be made (${code}); name another`, { cause })
-  }
-}
-
 /** One run from its state to its last step. */
 class Run {
   private readonly states: string
@@ -182,7 +174,7 @@ class Run {
 
   async finish(): Promise<TrainResult> {
     const { recipe, graph, options } = this
-    makeFolder(recipe)
+    makeFolders(recipe.out, `${recipe.file}: out`)
     if (!options.resume) {
       rmSync(this.states, { recursive: true, force: true })
       rmSync(this.metrics, { force: true })
