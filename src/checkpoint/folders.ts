@@ -10,7 +10,7 @@ import { InputError } from '../errors.js'
  */
 export function makeFolders(dir: string, what: string): void {
   const missing: string[] = []
-  for (let at = resolve(dir); !statSync(at, { throwIfNoEntry: false })?.isDirectory(); at = dirname(at)) missing.unshift(at)
+  for (let at = resolve(dir); !isFolder(at); at = dirname(at)) missing.unshift(at)
   for (const folder of missing) {
     try {
       mkdirSync(folder)
@@ -18,5 +18,13 @@ export function makeFolders(dir: string, what: string): void {
       const { code } = cause as NodeJS.ErrnoException
       throw new InputError(`${what}: the folder ${folder} cannot be made (${code}); name another`, { cause })
     }
+  }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false
   }
 }

@@ -2,9 +2,10 @@
  * `npm run demo`: the packaged model answers questions about held-out pictures and writes one English and one Chinese article; the
  * result is out/demo/index.html. It needs no network and no arguments.
  */
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { makeFolders } from '../checkpoint/folders.js'
 import { type Article, compose } from '../compose/compose.js'
 import { composerModel } from '../compose/model-composer.js'
 import { renderHtml, writeArticle } from '../compose/render-html.js'
@@ -39,7 +40,7 @@ export async function demo(io: Io, out = join(packageRoot, 'out', 'demo')): Prom
   const library = await openLibrary(join(examples, 'library'))
   const questions = existsSync(questionsFile) ? readQuestions(questionsFile) : libraryQuestions(library)
 
-  mkdirSync(out, { recursive: true })
+  makeFolders(out, 'demo')
   const model = await XComposer.load(packagedModel, { onNotice: (line) => io.err(`${line}\n`) })
   try {
     say(`loaded ${model.name}`)
