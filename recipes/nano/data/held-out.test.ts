@@ -32,13 +32,14 @@ const read = <T>(name: string): T[] =>
     .split('\n')
     .map((line) => JSON.parse(line) as T)
 
-describe.skipIf(reason !== undefined)('the written data', () => {
-  const training = sets.flatMap((name) => read<DialogueRecord>(name).map((record) => ({ name, record })))
+describe.skipIf(reason !== undefined)(`the written data${reason ? ` (${reason})` : ''}`, () => {
+  // Read when a test asks: this body runs even where the tests are skipped.
+  const written = () => sets.flatMap((name) => read<DialogueRecord>(name).map((record) => ({ name, record })))
 
   it('never shows a held-out style of a concept, nor OpenMoji', () => {
     const concepts = new Map(loadConcepts().concepts.map((c) => [c.icon, heldOutVendor(c.icon, c.vendors)]))
     expect(concepts.size).toBeGreaterThan(800)
-    for (const { record } of training)
+    for (const { record } of written())
       for (const path of record.image ?? []) {
         if (!path.includes('/sprites/')) continue
         const vendor = basename(dirname(path))
@@ -55,7 +56,11 @@ describe.skipIf(reason !== undefined)('the written data', () => {
     const hidden = new Set<string>()
     for (const name of ['naming_known', 'naming_unseen'])
       for (const record of read<EvalRecord>(`eval/${name}`)) hidden.add(hash(record.images[0]!.replace(/^img\//, '')))
-    const shown = new Set(training.flatMap(({ record }) => record.image ?? []).filter((path) => path.includes('/sprites/')))
+    const shown = new Set(
+      written()
+        .flatMap(({ record }) => record.image ?? [])
+        .filter((path) => path.includes('/sprites/')),
+    )
     for (const path of shown) expect(hidden.has(hash(path.replace(/^img\//, ''))), path).toBe(false)
   })
 
@@ -76,7 +81,7 @@ describe.skipIf(reason !== undefined)('the written data', () => {
       )
     }
     let checked = 0
-    for (const { record } of training) {
+    for (const { record } of written()) {
       const flag = /\/flag-(.*)\.png$/.exec(record.image?.[0] ?? '')?.[1]
       const questions = flag === undefined ? undefined : held.get(flag.replace(/-$/, ''))
       if (!questions) continue
@@ -92,7 +97,7 @@ describe.skipIf(reason !== undefined)('the written data', () => {
   })
 
   it('every record has its pictures, a placeholder for each, and turns that alternate', () => {
-    for (const { name, record } of training) {
+    for (const { name, record } of written()) {
       const text = record.conversations.map((t) => t.value).join('')
       expect(text.split('<ImageHere>').length - 1, record.id).toBe(record.image?.length ?? 0)
       expect(
