@@ -9,6 +9,7 @@ import { makeFolders } from '../checkpoint/folders.js'
 import { type Article, compose } from '../compose/compose.js'
 import { composerModel } from '../compose/model-composer.js'
 import { renderHtml, writeArticle } from '../compose/render-html.js'
+import { XComposerError } from '../errors.js'
 import { evaluate } from '../evaluate/evaluate.js'
 import { type Question, readQuestions } from '../evaluate/questions.js'
 import { type Library, openLibrary } from '../library/library.js'
@@ -37,6 +38,8 @@ export async function demo(io: Io, out = join(packageRoot, 'out', 'demo')): Prom
   const seconds = () => `${((performance.now() - began) / 1000).toFixed(1)} s`
   const say = (line: string) => io.out(`[${seconds().padStart(7)}] ${line}\n`)
   const questionsFile = join(examples, 'questions.jsonl')
+  if (!existsSync(join(packagedModel, 'model.safetensors')))
+    throw new XComposerError(`${packagedModel} has no weights yet: nano is still to be trained; docs/train.md says how`)
   const library = await openLibrary(join(examples, 'library'))
   const questions = existsSync(questionsFile) ? readQuestions(questionsFile) : libraryQuestions(library)
 

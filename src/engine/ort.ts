@@ -93,6 +93,8 @@ export function out(): [Pointer] {
 }
 
 function load(): Ort {
+  // Its telemetry client (on by default in this build) writes to the home folder, and overflows the stack on long command lines.
+  process.env.ORT_DISABLE_TELEMETRY = '1'
   const library = koffi.load(libraryPath())
   const base = library.func('void *OrtGetApiBase()')() as Pointer
   const [getApi, getVersion] = koffi.decode(base, 'void *', 2) as [Pointer, Pointer]

@@ -79,7 +79,7 @@ describe('chat', () => {
   })
   it.each([
     [[], 'messages: expected a user message, got none'],
-    [[{ role: 'assistant', content: 'hi' }], 'messages: expected a user message, got a assistant message'],
+    [[{ role: 'assistant', content: 'hi' }], 'messages: expected a user message, got one of the assistant'],
     [[user('a'), user('b')], 'messages: expected an assistant message after a user'],
     [[user('word '.repeat(300))], 'at most 199 fit'],
     [[{ role: 'user', content: [{ type: 'image', image: { bytes: Buffer.from('<html>'), name: 'page.png' } }] }], 'page.png: '],

@@ -168,13 +168,13 @@ function readMessages(messages: readonly ChatMessage[], prefix: string | undefin
   for (;;) {
     const user = rest.shift()
     if (user?.role !== 'user')
-      throw new InputError(`messages: expected a user message, got ${user ? `a ${user.role} message` : 'none'}`)
+      throw new InputError(`messages: expected a user message, got ${user ? `one of the ${user.role}` : 'none'}`)
     const said = content(user)
     const reply = rest.shift()
     if (!reply)
       return { request: { ...(system ? { system } : {}), history, user: said, ...(prefix ? { prefix } : {}) }, pictures }
     if (reply.role !== 'assistant')
-      throw new InputError(`messages: expected an assistant message after a user's, got a ${reply.role} message`)
+      throw new InputError(`messages: expected an assistant message after a user's, got one of the ${reply.role}`)
     history.push({ user: said, assistant: plainText(reply) })
   }
 }

@@ -2,18 +2,17 @@
  * The classes of the vision warm-up: what the first answer about a picture says is its name, and every name in the data files is
  * a class. Knows records and labels, not graphs.
  */
-import { readFileSync } from 'node:fs'
 import { InputError } from '../errors.js'
 import type { Tokenizer } from '../text/tokenizer.js'
 import type { Batch } from './batch.js'
+import { readRecords } from './dataset-records.js'
 
 /** Class numbers by name, in the order of the sorted names. @throws InputError when the files hold no answers */
 export function readNames(files: readonly string[]): Map<string, number> {
   const names = new Set<string>()
   for (const file of files) {
-    for (const line of readFileSync(file, 'utf8').split('\n')) {
-      // Records were checked when the dataset was opened; a line that is none has no answer here.
-      const answer = line && (JSON.parse(line) as { conversations?: { value?: string }[] }).conversations?.[1]?.value
+    for (const record of readRecords(file)) {
+      const answer = record.kind === 'conversation' ? record.messages[1]?.value : undefined
       if (answer) names.add(answer.trim())
     }
   }

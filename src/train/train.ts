@@ -1,7 +1,8 @@
 /** Runs a training recipe: data, graph, optimiser, checkpoints, metrics. Knows no terminal; the caller prints. */
 import { createHash } from 'node:crypto'
-import { appendFileSync, copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeAll, writeFileAtomically } from '../checkpoint/atomic.js'
 import { makeFolders } from '../checkpoint/folders.js'
 import { writeSafetensors } from '../checkpoint/safetensors.js'
 import { adamwStep, allocate, OptimiserPool } from '../engine/index.js'
@@ -253,8 +254,10 @@ class Run {
       return { name: s.name, dtype, shape: s.shape, data } as const
     })
     writeSafetensors(join(recipe.out, 'model.safetensors'), tensors, { format: 'pt' })
-    writeFileSync(join(recipe.out, 'config.json'), `${JSON.stringify(start.configJson, null, 2)}\n`)
-    copyFileSync(start.tokenizer, join(recipe.out, 'tokenizer.model'))
+    const config = new TextEncoder().encode(`${JSON.stringify(start.configJson, null, 2)}\n`)
+    writeFileAtomically(join(recipe.out, 'config.json'), (fd) => writeAll(fd, config))
+    const tokenizer = readFileSync(start.tokenizer)
+    writeFileAtomically(join(recipe.out, 'tokenizer.model'), (fd) => writeAll(fd, tokenizer))
   }
 }
 
