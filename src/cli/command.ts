@@ -90,5 +90,5 @@ export function noPositionals(args: Args, command: string): void {
 
 function firstSentence(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
-  return (message.split('. ')[0] ?? message).replace(/\s+/g, ' ')
+  return (message.split(/\.\s/)[0] ?? message).replace(/\s+/g, ' ')
 }

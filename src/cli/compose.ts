@@ -1,6 +1,4 @@
 /** `xcomposer compose`: an illustrated article about a subject, as one HTML file or as data. */
-import { statSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { type Article, compose } from '../compose/compose.js'
 import { composerModel } from '../compose/model-composer.js'
 import { renderHtml, writeArticle } from '../compose/render-html.js'
@@ -9,6 +7,7 @@ import { openLibrary } from '../library/library.js'
 import { type Command, onlyPositional } from './command.js'
 import { progressLine } from './io.js'
 import { loadModel, modelDirectory, modelHelp, modelOptions } from './model-options.js'
+import { checkOutputFile } from './output-file.js'
 
 export const composeCommand: Command = {
   name: 'compose',
@@ -47,7 +46,7 @@ Example:
     const json = args.flag('json')
     if (libraryDir === undefined) throw new InputError('compose: --library is missing; name a folder of pictures')
     if (out === undefined && !json) throw new InputError('compose: --out is missing; name the HTML file to write, or use --json')
-    if (out !== undefined) checkFolder(out)
+    if (out !== undefined) checkOutputFile('--out', out)
     const language = args.oneOf('language', ['en', 'zh'] as const) ?? languageOf(subject)
     const images = args.wholeNumber('images', 0, 60)
     const seed = args.wholeNumber('seed', 0, 2 ** 32 - 1)
@@ -90,13 +89,4 @@ function structure({ trace: _, ...article }: Article): Omit<Article, 'trace'> {
 /** Chinese when the subject holds a Chinese character. */
 export function languageOf(text: string): 'en' | 'zh' {
   return /\p{Script=Han}/u.test(text) ? 'zh' : 'en'
-}
-
-/** An article takes a minute: a wrong path is said before it is written. */
-function checkFolder(file: string): void {
-  if (!statSync(dirname(file), { throwIfNoEntry: false })?.isDirectory()) {
-    throw new InputError(`--out: no folder "${dirname(file)}" for ${file}; make it first`)
-  }
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
-    throw new InputError(`--out: ${file} is a folder, expected a file`)
 }

@@ -11,6 +11,7 @@ import { type Command, onlyPositional } from './command.js'
 import { progressLine } from './io.js'
 import { streamed, userMessage } from './messages.js'
 import { loadModel, modelHelp, modelOptions } from './model-options.js'
+import { checkOutputFile } from './output-file.js'
 
 export const evalCommand: Command = {
   name: 'eval',
@@ -39,7 +40,7 @@ with image paths relative to the file.
 ${modelHelp}
 
 Example:
-  xcomposer eval examples/questions.jsonl --predictions replies.jsonl
+  xcomposer eval out/tiny/questions.jsonl --model out/tiny/model --predictions replies.jsonl
 `,
   async run(args, io) {
     const file = onlyPositional(args, 'eval', 'one file of questions')
@@ -48,6 +49,7 @@ Example:
     const maxNewTokens = args.wholeNumber('max-new-tokens', 1, 1_000_000) ?? 64
     const beams = args.wholeNumber('beams', 1, 16) ?? 1
     const predictionsFile = args.text('predictions')
+    if (predictionsFile !== undefined) checkOutputFile('--predictions', predictionsFile)
     const questions = readQuestions(file)
     const model = baseline === 'majority' ? undefined : await loadModel(args, io)
     const progress = progressLine(io)

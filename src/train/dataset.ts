@@ -83,7 +83,7 @@ export function openDataset(options: DatasetOptions): Dataset {
   const shares = sourceShares(weights, isText, options.textShare)
   if (!shares)
     throw new InputError(
-      `textShare ${options.textShare ?? ''}: needs sources of positive weight with and without images; add one or change the share`,
+      `text_share ${options.textShare ?? ''}: needs sources of positive weight with and without images; add one or change the share`,
     )
   const { batchSize, seed, window = 4 } = options
   const sampler = createSampler(
@@ -160,7 +160,7 @@ function tokenise(source: Source, index: number, { tokenizer, imageTokens, maxLe
   const places = example.imageMask.reduce((sum, m) => sum + m, 0)
   if (places < images * imageTokens) {
     throw new InputError(
-      `${source.file}: record ${index}: its ${images} image(s) reach beyond ${maxLength} positions; raise maxLength or shorten the text`,
+      `${source.file}: record ${index}: its ${images} image(s) reach beyond ${maxLength} positions; raise max_length or shorten the text`,
     )
   }
   return example
