@@ -123,12 +123,6 @@ export class Session {
     }
   }
 
-  /** As `run`, on this thread: for graphs that take less time than handing over to another thread (about 30 us). */
-  runSync(bindings: Bindings): void {
-    this.bind(bindings)
-    ort().call('RunWithBinding', this.handle, null, this.binding)
-  }
-
   private bind(bindings: Bindings): void {
     if (this.handle === null) throw new XComposerError('a session was used after it was disposed')
     if (this.running) throw new XComposerError('a session was run twice at the same time: await the first run')

@@ -160,7 +160,7 @@ export class XComposer {
    * @param features rows of each picture ([tokens, hidden]), by the number that the prompt's parts name
    */
   async prefill(parts: readonly PromptPart[], features: readonly Float32Array[], limit = this.contextLength): Promise<Prefilled> {
-    const { rows, tokens, imageColumns } = this.promptRows(parts, features)
+    const { rows, tokens, imageColumns } = promptRows(this.decoder, parts, features)
     const sequence = this.decoder.sequence(limit)
     try {
       return { logits: await sequence.appendRows(rows, tokens, imageColumns), sequence }
@@ -168,11 +168,6 @@ export class XComposer {
       sequence.dispose()
       throw error
     }
-  }
-
-  /** A prompt as embedding rows and the columns that are image tokens. */
-  promptRows(parts: readonly PromptPart[], features: readonly Float32Array[]) {
-    return promptRows(this.decoder, parts, features)
   }
 
   dispose(): void {

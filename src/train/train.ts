@@ -11,7 +11,7 @@ import { openModel, readParameter, tokenizerPath } from '../model/checkpoint-mod
 import { type ModelConfig, parseModelConfig } from '../model/config.js'
 import { modelParameters, type ParameterSpec } from '../model/parameters.js'
 import { Tokenizer } from '../text/tokenizer.js'
-import type { Batch } from './batch.js'
+import { type Batch, prefetch } from './batch.js'
 import { openDataset } from './dataset.js'
 import { tensorRates } from './groups.js'
 import { initialValues } from './initialise.js'
@@ -105,7 +105,7 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
   )
   const pool = recipe.threads > 1 ? new OptimiserPool(graph.parameters, recipe.threads - 1) : undefined
   try {
-    return await new Run(recipe, start, graph, specs, batches, options, pool).finish()
+    return await new Run(recipe, start, graph, specs, prefetch({ batchAt: batches }), options, pool).finish()
   } finally {
     pool?.dispose()
     graph.dispose()
@@ -185,7 +185,6 @@ class Run {
     if (step > 0) options.onNotice?.(`continuing after step ${step}`)
     const rates = tensorRates(this.start.config, this.specs, recipeRates(recipe))
     const adam = { betas: recipe.betas, epsilon: recipe.eps, maxNorm: recipe.clip }
-    let next = step < recipe.steps ? this.batchAt(step * recipe.accumulate) : undefined
     for (; step < recipe.steps; step++) {
       options.signal?.throwIfAborted()
       const began = performance.now()
@@ -193,11 +192,7 @@ class Run {
       let samples = 0
       const sum = recipe.accumulate > 1 ? allocate('f32', graph.parameters.gradients.length) : undefined
       for (let micro = 0; micro < recipe.accumulate; micro++) {
-        const batch = await (next as Promise<Batch>)
-        const following = step * recipe.accumulate + micro + 1
-        // The next batch is made while this one computes; a failure surfaces when it is awaited.
-        next = following < recipe.steps * recipe.accumulate ? this.batchAt(following) : undefined
-        next?.catch(() => {})
+        const batch = await this.batchAt(step * recipe.accumulate + micro)
         loss += (await graph.step(batch)) / recipe.accumulate
         samples += batch.rows
         if (sum) accumulate(sum, graph.parameters.gradients, 1 / recipe.accumulate)

@@ -1,15 +1,15 @@
 /** goldens/e2e: picture file and question to text, with the real vocabulary and 490-pixel pictures (SPEC 6, 8, 9). */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { InputError } from '../errors.js'
 import { encodePictures } from '../generate/pictures.js'
 import { openModel } from '../model/checkpoint-model.js'
 import { XComposer } from '../model/xcomposer.js'
 import { chatPrompt, evaluationPrompt, type Prompt } from '../text/prompt.js'
-import { Tokenizer } from '../text/tokenizer.js'
+import type { Tokenizer } from '../text/tokenizer.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { difference, goldenTensors } from './compare.js'
 import { continuation } from './generation.js'
+import { goldenTokenizer } from './golden-tokenizer.js'
 
 interface Case {
   readonly kind: string
@@ -39,10 +39,7 @@ function promptOf(tokenizer: Tokenizer, c: Case, imageTokens: number): Prompt {
 export const check: GoldenCheck = {
   folder: 'e2e',
   async *run(dir) {
-    const beside = [join(dir, 'tokenizer.model'), join(dir, '../tokenizer/tokenizer.model')]
-    const file = beside.find((path) => existsSync(path))
-    if (!file) throw new InputError(`${dir}: needs the tokenizer golden folder beside it; expected ${beside[1]}`)
-    const tokenizer = Tokenizer.load(file)
+    const tokenizer = goldenTokenizer(dir)
     const model = XComposer.of(openModel(join(dir, 'checkpoint')), tokenizer, { threads: 1 })
     const cases = JSON.parse(readFileSync(join(dir, 'cases.json'), 'utf8')) as Case[]
     const golden = goldenTensors(join(dir, 'image_features.safetensors'))

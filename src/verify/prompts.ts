@@ -2,7 +2,7 @@
  * Golden check of prompt assembly: every case read literally as the reference does, and chats also from structured parts,
  * the way this library's callers write them. Exact (SPEC 8). Ids need the tokenizer golden folder next to this one.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { InputError } from '../errors.js'
@@ -17,8 +17,9 @@ import {
   type PromptPart,
 } from '../text/prompt.js'
 import { COMPOSITION_PLACEHOLDER, IMAGE_PLACEHOLDER } from '../text/texts.js'
-import { Tokenizer } from '../text/tokenizer.js'
+import type { Tokenizer } from '../text/tokenizer.js'
 import type { CaseResult, GoldenCheck } from './check.js'
+import { goldenTokenizer } from './golden-tokenizer.js'
 
 const Segment = z.union([
   z.object({ type: z.literal('text'), ids: z.array(z.number()) }),
@@ -43,10 +44,7 @@ type Case = z.infer<typeof Case>
 export const check: GoldenCheck = {
   folder: 'prompts',
   *run(dir) {
-    const beside = [join(dir, 'tokenizer.model'), join(dir, '../tokenizer/tokenizer.model')]
-    const model = beside.find((file) => existsSync(file))
-    if (!model) throw new InputError(`${dir}: needs the tokenizer golden folder beside it; expected ${beside[1]}`)
-    const tokenizer = Tokenizer.load(model)
+    const tokenizer = goldenTokenizer(dir)
     const cases = z.array(Case).parse(JSON.parse(readFileSync(join(dir, 'prompts.json'), 'utf8')))
     for (const c of cases) {
       yield compare(c, c.name, () => literal(tokenizer, c))

@@ -2,13 +2,12 @@
  * Golden check of training text: conversations to ids, image mask and labels, whole, truncated, and on id lists cut before
  * masking. Exact (SPEC 11.5). Ids need the tokenizer golden folder next to this one.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { InputError } from '../errors.js'
-import { Tokenizer } from '../text/tokenizer.js'
 import { conversationExample, conversationText, type Example, maskLabels } from '../train/conversation.js'
 import type { CaseResult, GoldenCheck } from './check.js'
+import { goldenTokenizer } from './golden-tokenizer.js'
 
 const ids = z.array(z.number())
 const Whole = z.object({
@@ -30,10 +29,7 @@ const Cut = z.object({ case: z.string(), ids, labels: ids })
 export const check: GoldenCheck = {
   folder: 'sft_text',
   *run(dir) {
-    const beside = [join(dir, 'tokenizer.model'), join(dir, '../tokenizer/tokenizer.model')]
-    const model = beside.find((file) => existsSync(file))
-    if (!model) throw new InputError(`${dir}: needs the tokenizer golden folder beside it; expected ${beside[1]}`)
-    const tokenizer = Tokenizer.load(model)
+    const tokenizer = goldenTokenizer(dir)
     for (const c of z.array(z.union([Whole, Cut])).parse(JSON.parse(readFileSync(join(dir, 'cases.json'), 'utf8')))) {
       const name = `case ${c.case}`
       if (!('conversations' in c)) {
