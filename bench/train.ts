@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { adamwStep, OptimiserPool, type TensorRates } from '../src/engine/index.js'
+import { adamwStep, type TensorRates } from '../src/engine/index.js'
 import { XComposerError } from '../src/errors.js'
 import { tensorRates } from '../src/train/groups.js'
 import { TrainingGraph } from '../src/train/training-graph.js'
@@ -34,7 +34,6 @@ interface Run {
 /** Our side: a graph and its optimiser. */
 class Ours {
   private readonly graph: TrainingGraph
-  private readonly pool: OptimiserPool
   private step = 0
 
   constructor(
@@ -43,7 +42,6 @@ class Ours {
     threads: number,
   ) {
     this.graph = new TrainingGraph(inputs.config, inputs.specs, inputs.weights, () => true, 'language', { threads })
-    this.pool = new OptimiserPool(this.graph.parameters, threads - 1)
   }
 
   async run(steps: number): Promise<Run> {
@@ -51,13 +49,12 @@ class Ours {
     const start = performance.now()
     for (let i = 0; i < steps; i++) {
       losses.push(await this.graph.step(this.inputs.batch))
-      adamwStep(this.graph.parameters, this.rates, ++this.step, optimiser.rate, optimiser, this.pool)
+      adamwStep(this.graph.parameters, this.rates, ++this.step, optimiser.rate, optimiser, this.graph.pool)
     }
     return { seconds: (performance.now() - start) / 1000, losses }
   }
 
   dispose(): void {
-    this.pool.dispose()
     this.graph.dispose()
   }
 }
@@ -78,6 +75,7 @@ export async function benchTrain(o: BenchOptions): Promise<BenchResult> {
     weightDecay: optimiser.weightDecay,
     visionLayerDecay: 0.9,
     decoderFactor: 0.2,
+    visionFactor: 1,
   })
   const tokens = inputs.batch.rows * inputs.batch.length
   const parameters = inputs.specs.reduce((n, s) => n + s.shape.reduce((a, b) => a * b, 1), 0)

@@ -12,6 +12,7 @@ export const CHUNK = 65536
 export interface OptimiserMemory {
   readonly weights: Float32Array
   readonly gradients: Float32Array
+  readonly partGradients: readonly Float32Array[]
   readonly firstMoment: Float32Array
   readonly secondMoment: Float32Array
   /** [tensors, 4]: first element, end, factor of the update, what decay leaves of the weight. */
@@ -22,16 +23,16 @@ export interface OptimiserMemory {
   readonly sums: Float64Array
 }
 
-/** 'norm' fills `sums`; 'update' is the step itself. */
-export const tasks = { norm: 0, update: 1 } as const
+/** 'norm' fills `sums`; 'update' is the step itself; 'gather' adds the gradients of a batch's parts, always in the same order. */
+export const tasks = { norm: 0, update: 1, gather: 2 } as const
 
 /** Memory for the parameters' optimiser, made once and filled at each step. */
 export function optimiserMemory(p: FlatParameters): OptimiserMemory {
-  const { weights, gradients, firstMoment, secondMoment } = p
+  const { weights, gradients, partGradients, firstMoment, secondMoment } = p
   const shared = (length: number) => new Float64Array(new SharedArrayBuffer(8 * length))
   const segments = shared(4 * p.tensors.length)
   const sums = shared(Math.ceil(weights.length / CHUNK))
-  return { weights, gradients, firstMoment, secondMoment, segments, scalars: shared(4), sums }
+  return { weights, gradients, partGradients, firstMoment, secondMoment, segments, scalars: shared(4), sums }
 }
 
 /** Does one task on elements [begin, end), both multiples of 4. */
@@ -50,6 +51,12 @@ export function optimiserTask(task: number, memory: OptimiserMemory, chunk: numb
       d += (g[i + 3] as number) ** 2
     }
     memory.sums[chunk] = a + b + (c + d)
+    return
+  }
+  if (task === 2) {
+    for (const part of memory.partGradients) {
+      for (let i = begin; i < end; i++) g[i] = (g[i] as number) + (part[i] as number)
+    }
     return
   }
   const { weights, firstMoment, secondMoment, segments } = memory

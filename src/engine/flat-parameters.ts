@@ -25,8 +25,12 @@ export class FlatParameters {
   readonly secondMoment: Float32Array
   readonly weightValues: ReadonlyMap<string, Value>
   readonly gradientValues: ReadonlyMap<string, Value>
+  /** Further gradient arrays, for parts of a batch that are computed side by side and then added to `gradients`. */
+  readonly partGradients: readonly Float32Array[]
+  readonly partGradientValues: readonly ReadonlyMap<string, Value>[]
 
-  constructor(specs: readonly { readonly name: string; readonly shape: readonly number[] }[]) {
+  /** @param parts how many gradient arrays there are in all */
+  constructor(specs: readonly { readonly name: string; readonly shape: readonly number[] }[], parts = 1) {
     let offset = 0
     this.tensors = specs.map(({ name, shape }) => {
       const length = shape.reduce((a, b) => a * b, 1)
@@ -43,6 +47,8 @@ export class FlatParameters {
       new Map(this.tensors.map((t) => [t.name, Value.of('f32', t.shape, flat.subarray(t.offset, t.offset + t.length)) as Value]))
     this.weightValues = views(this.weights)
     this.gradientValues = views(this.gradients)
+    this.partGradients = Array.from({ length: parts - 1 }, allocate)
+    this.partGradientValues = this.partGradients.map(views)
   }
 
   /** The part of a flat array that belongs to one tensor. */
@@ -51,6 +57,7 @@ export class FlatParameters {
   }
 
   dispose(): void {
-    for (const value of [...this.weightValues.values(), ...this.gradientValues.values()]) value.dispose()
+    for (const values of [this.weightValues, this.gradientValues, ...this.partGradientValues])
+      for (const value of values.values()) value.dispose()
   }
 }

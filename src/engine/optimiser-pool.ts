@@ -4,7 +4,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { XComposerError } from '../errors.js'
-import { CHUNK, type OptimiserMemory, optimiserMemory, optimiserTask } from './adamw-kernel.js'
+import { CHUNK, type OptimiserMemory, optimiserMemory, optimiserTask, tasks } from './adamw-kernel.js'
 import type { FlatParameters } from './flat-parameters.js'
 import { closed, opened } from './handles.js'
 
@@ -98,6 +98,11 @@ export class OptimiserPool {
       }
     }
     if (Atomics.load(control, cell.failed)) throw new XComposerError('an optimiser thread failed; run with threads: 1')
+  }
+
+  /** Adds the gradients of a batch's parts to `gradients`. @throws XComposerError when a thread failed */
+  gather(): void {
+    if (this.parameters.partGradients.length > 0) this.run(tasks.gather)
   }
 
   dispose(): void {

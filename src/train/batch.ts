@@ -46,6 +46,35 @@ export function collate(examples: readonly Example[], pixels: Float32Array, imag
 }
 
 /**
+ * Cuts a batch into at most `parts` batches of neighbouring rows, whose sizes differ by one row at most.
+ */
+export function splitBatch(batch: Omit<Batch, 'labelTokens'>, parts: number): Omit<Batch, 'labelTokens'>[] {
+  const { rows, length, images } = batch
+  const tokens = images > 0 ? batch.imagePositions.length / images : 0
+  const pixels = images > 0 ? batch.pixels.length / images : 0
+  const count = Math.min(parts, rows)
+  /** How many pictures stand before a row. */
+  const before = (row: number): number => {
+    const at = batch.imagePositions.findIndex((position) => position >= row * length)
+    return at < 0 ? images : at / tokens
+  }
+  return Array.from({ length: count }, (_, part) => {
+    const first = Math.floor((part * rows) / count)
+    const end = Math.floor(((part + 1) * rows) / count)
+    const [from, to] = [before(first), before(end)]
+    return {
+      rows: end - first,
+      length,
+      ids: batch.ids.subarray(first * length, end * length),
+      labels: batch.labels.subarray(first * length, end * length),
+      imagePositions: batch.imagePositions.slice(from * tokens, to * tokens).map((position) => position - first * length),
+      pixels: batch.pixels.subarray(from * pixels, to * pixels),
+      images: to - from,
+    }
+  })
+}
+
+/**
  * Reads batches one step ahead: the returned function gives the batch of a step and already starts on the next, so that
  * decoding overlaps with computing. Steps may come in any order; only the expected next one is ready.
  */

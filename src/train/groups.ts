@@ -10,6 +10,8 @@ export interface GroupOptions {
   readonly visionLayerDecay: number
   /** Factor on the decoder's base weights, embeddings and head (0.2 in SFT). */
   readonly decoderFactor: number
+  /** Factor on the whole vision tower, on top of its layer decay. */
+  readonly visionFactor: number
 }
 
 /**
@@ -22,7 +24,8 @@ export function tensorRates(config: ModelConfig, specs: readonly ParameterSpec[]
     specs.map(({ name, group }) => {
       const block = new RegExp(`^${visionPrefix}\\.encoder\\.layers\\.(\\d+)\\.`).exec(name)?.[1]
       let lrScale = group === 'decoder' ? o.decoderFactor : 1
-      if (group === 'vision') lrScale = o.visionLayerDecay ** (block === undefined ? layers + 1 : layers - Number(block))
+      if (group === 'vision')
+        lrScale = o.visionFactor * o.visionLayerDecay ** (block === undefined ? layers + 1 : layers - Number(block))
       const norm = group === 'vision' && /norm\d?\.weight$|layrnorm\.weight$/.test(name)
       return [name, { lrScale, weightDecay: name.endsWith('.bias') || norm ? 0 : o.weightDecay }]
     }),

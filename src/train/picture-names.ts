@@ -1,34 +1,82 @@
 /**
- * The classes of the vision warm-up: what the first answer about a picture says is its name, and every name in the data files is
- * a class. Knows records and labels, not graphs.
+ * What the vision warm-up learns to say of a picture: its name, which is the first answer about it, and the words that it shares
+ * with other pictures (its kind, its colour, what it makes one think of), which are the further answers, split at commas. The name is
+ * the goal; the shared words are learned many times sooner and lead there. Knows records and labels, not graphs.
  */
 import { InputError } from '../errors.js'
 import type { Tokenizer } from '../text/tokenizer.js'
 import type { Batch } from './batch.js'
 import { readRecords } from './dataset-records.js'
 
-/** Class numbers by name, in the order of the sorted names. @throws InputError when the files hold no answers */
-export function readNames(files: readonly string[]): Map<string, number> {
+/** Class numbers by text. */
+export interface PictureClasses {
+  readonly names: ReadonlyMap<string, number>
+  readonly words: ReadonlyMap<string, number>
+}
+
+/** A class of one picture of a batch. */
+export interface PictureTarget {
+  readonly image: number
+  readonly class: number
+}
+
+export interface PictureTargets {
+  readonly names: readonly PictureTarget[]
+  readonly words: readonly PictureTarget[]
+}
+
+const wordsOf = (answer: string): string[] =>
+  answer
+    .split(/[,、，]/)
+    .map((word) => word.trim())
+    .filter((word) => word !== '')
+
+const numbered = (texts: ReadonlySet<string>): Map<string, number> => new Map([...texts].sort().map((text, i) => [text, i]))
+
+/** Class numbers in the order of the sorted texts. @throws InputError when the files hold fewer than two names */
+export function readPictureClasses(files: readonly string[]): PictureClasses {
   const names = new Set<string>()
+  const words = new Set<string>()
   for (const file of files) {
     for (const record of readRecords(file)) {
-      const answer = record.kind === 'conversation' ? record.messages[1]?.value : undefined
-      if (answer) names.add(answer.trim())
+      if (record.kind !== 'conversation') continue
+      const [name, ...others] = record.messages.filter((_, i) => i % 2 === 1).map(({ value }) => value.trim())
+      if (name) names.add(name)
+      for (const word of others.flatMap(wordsOf)) words.add(word)
     }
   }
   if (names.size < 2) throw new InputError(`${files.join(', ')}: expected pictures with at least two names, got ${names.size}`)
-  return new Map([...names].sort().map((name, i) => [name, i]))
+  return { names: numbered(names), words: numbered(words) }
 }
 
-/** The class of each picture of a batch, -1 where its first answer is no known name. */
-export function pictureClasses(batch: Batch, tokenizer: Tokenizer, names: ReadonlyMap<string, number>): Int32Array {
+/** The classes of the pictures of a batch that holds one picture a row. */
+export function pictureTargets(batch: Batch, tokenizer: Tokenizer, classes: PictureClasses): PictureTargets {
+  const names: PictureTarget[] = []
+  const words: PictureTarget[] = []
   const tokens = batch.imagePositions.length / Math.max(1, batch.images)
-  return Int32Array.from({ length: batch.images }, (_, image) => {
+  for (let image = 0; image < batch.images; image++) {
     const row = Math.floor((batch.imagePositions[image * tokens] as number) / batch.length)
     const labels = batch.labels.subarray(row * batch.length, (row + 1) * batch.length)
-    const start = labels.findIndex((id) => id >= 0)
-    const end = labels.indexOf(tokenizer.endOfTurnId, start)
-    const answer = start < 0 || end < 0 ? '' : tokenizer.decode([...labels.subarray(start, end)], { cleanUp: false })
-    return names.get(answer.trim()) ?? -1
-  })
+    const [name, ...others] = answers(labels, tokenizer)
+    const add = (list: PictureTarget[], number: number | undefined): void => {
+      if (number !== undefined) list.push({ image, class: number })
+    }
+    add(names, classes.names.get(name ?? ''))
+    for (const word of new Set(others.flatMap(wordsOf))) add(words, classes.words.get(word))
+  }
+  return { names, words }
+}
+
+/** The answers of one row: what is learned up to each end of a turn. */
+function answers(labels: Int32Array, tokenizer: Tokenizer): string[] {
+  const out: string[] = []
+  let ids: number[] = []
+  for (const id of labels) {
+    if (id === tokenizer.endOfTurnId) {
+      out.push(tokenizer.decode(ids, { cleanUp: false }).trim())
+      ids = []
+    } else if (id >= 0) ids.push(id)
+    else ids = []
+  }
+  return out
 }

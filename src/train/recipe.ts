@@ -43,6 +43,8 @@ export interface Recipe {
   /** Micro-batches averaged into one optimiser step. */
   readonly accumulate: number
   readonly maxLength: number
+  /** Batches whose samples are sorted by length together: more waste less padding, fewer mix better. */
+  readonly sortWindow: number
   readonly steps: number
   readonly learningRate: number
   readonly warmupRatio: number
@@ -54,6 +56,7 @@ export interface Recipe {
   readonly clip: number
   readonly vitLayerDecay: number
   readonly decoderLrFactor: number
+  readonly visionLrFactor: number
   readonly ploraInit: 'zero_b' | 'literal'
   readonly freeze: readonly Group[]
   /** The groups that are not frozen. */
@@ -105,6 +108,7 @@ const Schema = z
     batch_size: count(65_536),
     accumulate: count(65_536).default(1),
     max_length: count(1_048_576),
+    sort_window: count(1024).optional(),
     steps: count(1_000_000_000),
     learning_rate: z.number().positive().max(1),
     warmup_ratio: fraction.default(0.01),
@@ -114,6 +118,7 @@ const Schema = z
     clip: z.number().positive().default(1),
     vit_layer_decay: z.number().positive().max(1).default(0.9),
     decoder_lr_factor: z.number().positive().max(100).optional(),
+    vision_lr_factor: z.number().positive().max(100).default(1),
     plora_init: z.enum(['zero_b', 'literal']).default('zero_b'),
     freeze: z.array(z.enum(['vision', 'projector', 'plora', 'decoder'])).optional(),
     seed: z.int().min(0).default(0),
@@ -165,6 +170,8 @@ export function loadRecipe(file: string): Recipe {
     batchSize: value.batch_size,
     accumulate: value.accumulate,
     maxLength: value.max_length,
+    // In the vision warm-up the length of the text says nothing but what kind of picture it is.
+    sortWindow: value.sort_window ?? (value.stage === 'vision' ? 1 : 4),
     steps: value.steps,
     learningRate: value.learning_rate,
     warmupRatio: value.warmup_ratio,
@@ -175,6 +182,7 @@ export function loadRecipe(file: string): Recipe {
     clip: value.clip,
     vitLayerDecay: value.vit_layer_decay,
     decoderLrFactor: value.decoder_lr_factor ?? (value.stage === 'sft' ? 0.2 : 1),
+    visionLrFactor: value.vision_lr_factor,
     ploraInit: value.plora_init,
     freeze: GROUPS.filter((group) => frozen.includes(group)),
     train: GROUPS.filter((group) => !frozen.includes(group)),
@@ -208,9 +216,11 @@ export function describeRecipe(recipe: Recipe): string {
     ['frozen', recipe.freeze.join(', ') || 'nothing'],
     ['samples per step', `${recipe.batchSize * recipe.accumulate} (batch ${recipe.batchSize} x accumulate ${recipe.accumulate})`],
     ['max length', recipe.maxLength],
+    ['sorted by length', `within ${recipe.sortWindow} batches`],
     ['steps', `${recipe.steps}, ${recipe.steps * recipe.batchSize * recipe.accumulate} samples in all`],
     ['learning rate', `${recipe.learningRate}, warm-up ${recipe.warmupSteps} steps, then cosine to 0`],
     ['decoder rate factor', recipe.decoderLrFactor],
+    ['vision rate factor', recipe.visionLrFactor],
     ['vision layer decay', recipe.vitLayerDecay === 1 ? 'off' : recipe.vitLayerDecay],
     ['AdamW', `betas ${recipe.betas.join(', ')}, eps ${recipe.eps}, weight decay ${recipe.weightDecay}, clip ${recipe.clip}`],
     ['PLoRA init', recipe.ploraInit],

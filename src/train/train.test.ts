@@ -8,7 +8,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { smallConfig } from '../../tests/support/random-model.js'
 import { liveHandles } from '../engine/index.js'
 import { openModel } from '../model/checkpoint-model.js'
-import { readNames } from './picture-names.js'
+import { readPictureClasses } from './picture-names.js'
 import { loadRecipe } from './recipe.js'
 import { train } from './train.js'
 
@@ -69,6 +69,17 @@ describe('a training run', () => {
     },
   )
 
+  it('gives the same losses on any number of threads', async () => {
+    await train(loadRecipe(recipe('one', 6)), { resume: true })
+    for (const threads of [2, 3, 16]) {
+      const file = recipe(`on-${threads}`, 6)
+      writeFileSync(file, readFileSync(file, 'utf8').replace('threads: 1', `threads: ${threads}`))
+      await train(loadRecipe(file), { resume: true })
+      for (const [i, { loss }] of losses(`on-${threads}`).entries()) expect(loss).toBeCloseTo(losses('one')[i]?.loss ?? 0, 3)
+    }
+    expect(liveHandles().byKind).toEqual({})
+  })
+
   it('refuses the state of a recipe with other values', async () => {
     await train(loadRecipe(recipe('changed', 2)), { resume: true })
     const other = loadRecipe(recipe('changed', 3))
@@ -89,20 +100,26 @@ describe('the vision warm-up', () => {
       const conversations = [
         { from: 'user', value: '<ImageHere>What is this?' },
         { from: 'assistant', value: name },
+        { from: 'user', value: 'Give keywords.' },
+        { from: 'assistant', value: name === 'red' ? 'warm, colour' : 'cold, colour' },
       ]
       lines.push(JSON.stringify({ id: name, image: [`${i}.png`], conversations }))
     }
     writeFileSync(join(dir, 'text.jsonl'), lines.join('\n'))
     writeFileSync(file, readFileSync(file, 'utf8').replace('stage: language', 'stage: vision'))
-    expect([...readNames([join(dir, 'text.jsonl')])]).toEqual([
-      ['blue', 0],
-      ['green', 1],
-      ['red', 2],
-    ])
+    const classes = readPictureClasses([join(dir, 'text.jsonl')])
+    expect([...classes.names.keys()]).toEqual(['blue', 'green', 'red'])
+    expect([...classes.words.keys()]).toEqual(['cold', 'colour', 'warm'])
     const { finalLoss, out } = await train(loadRecipe(file), { resume: true })
     expect(losses('names')[0]?.loss).toBeGreaterThan(0.5)
-    expect(finalLoss).toBeLessThan(0.2)
+    // Two words for each picture: their part of the loss cannot fall below ln 2.
+    expect(finalLoss).toBeLessThan(Math.LN2 + 0.2)
     expect(openModel(out).specs.some((s) => s.name.includes('names_head'))).toBe(false)
+    // The same in parts side by side: 3 pictures a batch on 2 threads are parts of 1 and 2.
+    const whole = losses('names')
+    writeFileSync(file, readFileSync(file, 'utf8').replace('threads: 1', 'threads: 2'))
+    await train(loadRecipe(file), { resume: false })
+    for (const [i, { loss }] of losses('names').entries()) expect(loss).toBeCloseTo(whole[i]?.loss ?? 0, 3)
   })
 })
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { writeAll, writeFileAtomically } from '../checkpoint/atomic.js'
 import { makeFolders } from '../checkpoint/folders.js'
 import { writeSafetensors } from '../checkpoint/safetensors.js'
-import { adamwStep, allocate, OptimiserPool } from '../engine/index.js'
+import { adamwStep, allocate } from '../engine/index.js'
 import { InputError, XComposerError } from '../errors.js'
 import { openModel, readParameter, tokenizerPath } from '../model/checkpoint-model.js'
 import { type ModelConfig, parseModelConfig } from '../model/config.js'
@@ -15,11 +15,11 @@ import { type Batch, prefetch } from './batch.js'
 import { openDataset } from './dataset.js'
 import { tensorRates } from './groups.js'
 import { initialValues } from './initialise.js'
-import { pictureClasses, readNames } from './picture-names.js'
+import { pictureTargets, readPictureClasses } from './picture-names.js'
 import type { Recipe } from './recipe.js'
 import { scheduleFactor } from './schedule.js'
 import { lastLoss, loadState, type StepMetrics, saveState, trimMetrics } from './state.js'
-import { namesHead, type TrainingBatch, TrainingGraph } from './training-graph.js'
+import { namesHead, type TrainingBatch, TrainingGraph, wordsHead } from './training-graph.js'
 
 /** What a progress line needs. */
 export interface Progress {
@@ -78,16 +78,15 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     maxLength: recipe.maxLength,
     seed: recipe.seed,
     ...(recipe.textShare === undefined ? {} : { textShare: recipe.textShare }),
-    // Pictures alone are learned from: nothing is gained by sorting by the length of the text, which sorts kinds of pictures.
-    ...(recipe.stage === 'vision' ? { window: 1 } : {}),
+    window: recipe.sortWindow,
   })
   const naming = recipe.stage === 'vision'
-  const names = naming ? readNames(recipe.data.map(({ file }) => file)) : undefined
+  const classes = naming ? readPictureClasses(recipe.data.map(({ file }) => file)) : undefined
   const batches = async (index: number): Promise<TrainingBatch & Batch> => {
     const batch = await dataset.batchAt(index)
-    return names ? { ...batch, classes: pictureClasses(batch, tokenizer, names) } : batch
+    return classes ? { ...batch, targets: pictureTargets(batch, tokenizer, classes) } : batch
   }
-  const specs = names ? withNamesHead(start.specs, start.config, names.size) : start.specs
+  const specs = classes ? [...start.specs, ...heads(start.config, classes.names.size, classes.words.size)] : start.specs
   for (const spec of specs) {
     if (!start.initial.has(spec.name)) start.initial.set(spec.name, initialValues(spec, recipe.seed, recipe.ploraInit))
   }
@@ -103,17 +102,18 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
       memoryPattern: false,
     },
   )
-  const pool = recipe.threads > 1 ? new OptimiserPool(graph.parameters, recipe.threads - 1) : undefined
   try {
-    return await new Run(recipe, start, graph, specs, prefetch({ batchAt: batches }), options, pool).finish()
+    return await new Run(recipe, start, graph, specs, prefetch({ batchAt: batches }), options).finish()
   } finally {
-    pool?.dispose()
     graph.dispose()
   }
 }
 
-function withNamesHead(specs: readonly ParameterSpec[], c: ModelConfig, names: number): ParameterSpec[] {
-  return [...specs, { name: namesHead, shape: [names, c.vision?.hiddenSize ?? 0], group: 'vision' }]
+/** The warm-up's classifiers; without shared words in the data there is one for the names alone. */
+function heads(c: ModelConfig, names: number, words: number): ParameterSpec[] {
+  const head = (name: string, classes: number): ParameterSpec[] =>
+    classes === 0 ? [] : [{ name, shape: [classes, c.vision?.hiddenSize ?? 0], group: 'vision' }]
+  return [...head(namesHead, names), ...head(wordsHead, words)]
 }
 
 function startingPoint(recipe: Recipe): Start {
@@ -165,7 +165,6 @@ class Run {
     private readonly specs: readonly ParameterSpec[],
     private readonly batchAt: (index: number) => Promise<Batch>,
     private readonly options: TrainOptions,
-    private readonly pool: OptimiserPool | undefined,
   ) {
     this.states = join(recipe.out, 'state')
     this.metrics = join(recipe.out, 'metrics.jsonl')
@@ -199,7 +198,7 @@ class Run {
       }
       if (sum) graph.parameters.gradients.set(sum)
       const learningRate = recipe.learningRate * scheduleFactor(step + 1, recipe.warmupSteps, recipe.steps + 1)
-      const gradientNorm = adamwStep(graph.parameters, rates, step + 1, learningRate, adam, this.pool)
+      const gradientNorm = adamwStep(graph.parameters, rates, step + 1, learningRate, adam, graph.pool)
       this.checkFinite(step + 1, loss, gradientNorm)
       const seconds = (performance.now() - began) / 1000
       this.note({ step: step + 1, loss, gradientNorm, learningRate, samplesPerSecond: samples / seconds, seconds }, samples)
@@ -257,7 +256,12 @@ class Run {
 }
 
 function recipeRates(recipe: Recipe) {
-  return { weightDecay: recipe.weightDecay, visionLayerDecay: recipe.vitLayerDecay, decoderFactor: recipe.decoderLrFactor }
+  return {
+    weightDecay: recipe.weightDecay,
+    visionLayerDecay: recipe.vitLayerDecay,
+    decoderFactor: recipe.decoderLrFactor,
+    visionFactor: recipe.visionLrFactor,
+  }
 }
 
 function accumulate(sum: Float32Array, part: Float32Array, factor: number): void {

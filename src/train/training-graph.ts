@@ -1,8 +1,13 @@
 /**
  * Forward and backward pass of the whole model as sessions over flat parameters. One object serves batches with and
  * without pictures (a text batch runs a graph that has no vision tower and no PLoRA rows); both write the same gradients.
+ *
+ * With several threads a batch is cut into that many parts, which run side by side with one thread each: no operation waits for
+ * the threads of another, and what is not a product is divided as well. Each part writes its own gradients, weighted by
+ * its share of the targets, and these are added.
  */
 import {
+  add,
   allocate,
   embedding,
   FlatParameters,
@@ -11,6 +16,8 @@ import {
   gradients,
   linearCrossEntropy,
   mean,
+  mul,
+  OptimiserPool,
   product,
   reshape,
   rmsNorm,
@@ -28,36 +35,52 @@ import { projector } from '../model/projector.js'
 import { rotaryTables } from '../model/rotary.js'
 import { visionTower } from '../model/vision.js'
 import { floatWeights } from '../model/weights.js'
-import type { Batch } from './batch.js'
+import { type Batch, splitBatch } from './batch.js'
+import type { PictureTarget, PictureTargets } from './picture-names.js'
 
 /** What a step needs of a batch. */
 export type TrainingBatch = Omit<Batch, 'labelTokens'> & {
-  /** For the names objective: the class of each picture, -1 = not trained. */
-  readonly classes?: Int32Array
+  /** For the names objective: what each picture is called and which words it shares. */
+  readonly targets?: PictureTargets
 }
 
-/** What is learned: next tokens, or the name of a picture from its pooled features (vision warm-up). */
+/** What is learned: next tokens, or the name and the words of a picture from its pooled features (vision warm-up). */
 export type Objective = 'language' | 'names'
 
-/** Name of the warm-up's classifier, which is no part of the model. */
+/** The warm-up's classifiers, which are no part of the model. */
 export const namesHead = 'names_head.weight'
+export const wordsHead = 'words_head.weight'
 
-/** The loss's labelled rows and their targets, from a batch. */
+/** What one loss is about: places of labelled rows (flat, `rank` numbers each) and the class or token of each. */
 interface Targets {
-  readonly index: Value<'i64'>
-  readonly ids: Value<'i64'>
+  readonly places: readonly number[]
+  readonly rank: number
+  readonly ids: readonly number[]
 }
+
+/** A part of a batch on its way through a session. */
+interface Part {
+  readonly batch: TrainingBatch
+  readonly losses: ReadonlyMap<string, Targets>
+}
+
+/** Memory for the gradients of further parts at most: larger models share the threads inside each operation instead. */
+const PART_BYTES = 1_000_000_000
 
 /** Sessions, parameters and tables of a training run; `dispose` once. */
 export class TrainingGraph {
   readonly parameters: FlatParameters
+  /** Threads for the optimiser's step, where there are several. */
+  readonly pool: OptimiserPool | undefined
+  private readonly parts: number
   private readonly frozen: Map<string, Value>
   private readonly sessions = new Map<string, { session: Session; gradients: readonly string[] }>()
   private readonly masks = new Map<number, Value<'f32'>>()
   private readonly tables: { cos: Value<'f32'>; sin: Value<'f32'>; first: Value<'i64'> }
-  private readonly loss = Value.zeros('f32', [])
+  private readonly partLosses: readonly Value<'f32'>[]
   private readonly shapes: Map<string, readonly number[]>
   private readonly trained: ReadonlySet<string>
+  private readonly options: SessionOptions
 
   /**
    * @param specs all tensors of the model (modelParameters), plus the names head for that objective
@@ -70,12 +93,18 @@ export class TrainingGraph {
     initial: ReadonlyMap<string, Float32Array>,
     trains: (spec: ParameterSpec) => boolean,
     readonly objective: Objective,
-    private readonly options: SessionOptions = {},
+    options: SessionOptions = {},
   ) {
     const learned = specs.filter(trains)
     this.trained = new Set(learned.map((s) => s.name))
     this.shapes = new Map(specs.map((s) => [s.name, s.shape]))
-    this.parameters = new FlatParameters(learned)
+    const threads = options.threads ?? 1
+    const bytes = 4 * learned.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+    this.parts = Math.max(1, Math.min(threads, 1 + Math.floor(PART_BYTES / bytes)))
+    this.options = options.threads ? { ...options, threads: Math.floor(threads / this.parts) } : options
+    this.partLosses = Array.from({ length: this.parts }, () => Value.zeros('f32', []))
+    this.parameters = new FlatParameters(learned, this.parts)
+    this.pool = threads > 1 ? new OptimiserPool(this.parameters, threads - 1) : undefined
     for (const t of this.parameters.tensors) {
       const values = initial.get(t.name)
       if (values) this.parameters.view(this.parameters.weights, t).set(values)
@@ -93,19 +122,46 @@ export class TrainingGraph {
 
   /** Loss of a batch; its gradients are left in `parameters.gradients`. NaN when the batch has nothing to learn. */
   async step(batch: TrainingBatch): Promise<number> {
-    const names = this.objective === 'names'
-    const kind = names ? 'names' : batch.images > 0 ? 'pictures' : 'text'
+    const parts = this.parts === 1 ? [batch] : splitWithTargets(batch, this.parts)
+    const planned = parts.map((part): Part => ({ batch: part, losses: this.targets(part) }))
+    const totals = new Map<string, number>()
+    for (const { losses } of planned) for (const [name, { ids }] of losses) totals.set(name, (totals.get(name) ?? 0) + ids.length)
+    if ([...totals.values()].some((n) => n === 0)) return Number.NaN
+    const losses = await Promise.all(planned.map((part, i) => this.runPart(part, i, totals)))
+    for (const unused of this.parameters.partGradients.slice(parts.length - 1)) unused.fill(0)
+    this.pool?.gather()
+    return losses.reduce((sum, loss) => sum + loss, 0)
+  }
+
+  private targets(batch: TrainingBatch): Map<string, Targets> {
+    if (this.objective === 'language') return new Map([['target', nextTokenTargets(batch)]])
+    const names = new Map([['target', classTargets(batch.targets?.names ?? [])]])
+    return this.trained.has(wordsHead) ? names.set('word', classTargets(batch.targets?.words ?? [])) : names
+  }
+
+  /** One part's share of the loss; writes the part's gradient array whole. */
+  private async runPart({ batch, losses }: Part, part: number, totals: ReadonlyMap<string, number>): Promise<number> {
+    const flat = part === 0 ? this.parameters.gradients : (this.parameters.partGradients[part - 1] as Float32Array)
+    const views = part === 0 ? this.parameters.gradientValues : this.parameters.partGradientValues[part - 1]
+    if (this.objective === 'names' && batch.images === 0) {
+      flat.fill(0)
+      return 0
+    }
+    const kind = this.objective === 'names' ? 'names' : batch.images > 0 ? 'pictures' : 'text'
     const made: Value[] = []
     const keep = <V extends Value>(v: V): V => {
       made.push(v)
       return v
     }
-    const targets = names ? nameTargets(batch) : nextTokenTargets(batch)
-    if (!targets) return Number.NaN
-    keep(targets.index)
-    keep(targets.ids)
-    const { session, gradients: reached } = this.session(kind)
-    const inputs: Record<string, Value> = { target_index: targets.index, target_ids: targets.ids }
+    const { session, gradients: reached } = this.session(kind, part)
+    const inputs: Record<string, Value> = {}
+    for (const [name, targets] of losses) {
+      // A part may have no targets while another has: any row stands for them then, with no weight.
+      const { places, ids } = targets.ids.length > 0 ? targets : { places: new Array<number>(targets.rank).fill(0), ids: [0] }
+      inputs[`${name}_index`] = keep(Value.of('i64', [ids.length, targets.rank], toInt64(places)))
+      inputs[`${name}_ids`] = keep(Value.of('i64', [ids.length], toInt64(ids)))
+      inputs[`${name}_share`] = keep(Value.of('f32', [], Float32Array.of(targets.ids.length / (totals.get(name) ?? 1))))
+    }
     if (kind !== 'text') {
       const s = this.config.vision?.imageSize ?? 0
       inputs.pixels = keep(Value.of('f32', [batch.images, 3, s, s], batch.pixels))
@@ -118,7 +174,7 @@ export class TrainingGraph {
       })
       inputs.image_index = keep(Value.of('i64', [batch.imagePositions.length, 2], pairs))
     }
-    if (!names) {
+    if (kind !== 'names') {
       inputs.ids = keep(Value.of('i64', [batch.rows, batch.length], toInt64(batch.ids)))
       Object.assign(inputs, this.tables, { mask: this.mask(batch.length) })
     }
@@ -126,15 +182,16 @@ export class TrainingGraph {
       const value = this.parameters.weightValues.get(name)
       if (value) inputs[name] = value
     }
-    const outputs: Record<string, Value> = { loss: this.loss }
-    for (const name of reached) outputs[`grad:${name}`] = this.parameters.gradientValues.get(name) as Value
-    if (reached.length < this.trained.size) this.parameters.gradients.fill(0)
+    const loss = this.partLosses[part] as Value<'f32'>
+    const outputs: Record<string, Value> = { loss }
+    for (const name of reached) outputs[`grad:${name}`] = views?.get(name) as Value
+    if (reached.length < this.trained.size) flat.fill(0)
     try {
       await session.run({ inputs: pick(inputs, session.inputNames), outputs })
     } finally {
       for (const value of made) value.dispose()
     }
-    return this.loss.data[0] as number
+    return loss.data[0] as number
   }
 
   private mask(tokens: number): Value<'f32'> {
@@ -146,8 +203,9 @@ export class TrainingGraph {
     return value
   }
 
-  private session(kind: 'names' | 'pictures' | 'text'): { session: Session; gradients: readonly string[] } {
-    const known = this.sessions.get(kind)
+  private session(kind: 'names' | 'pictures' | 'text', part: number): { session: Session; gradients: readonly string[] } {
+    const key = `${kind} ${part}`
+    const known = this.sessions.get(key)
     if (known) return known
     const g = new Graph(`train-${kind}`)
     const loss = kind === 'names' ? this.namesLoss(g) : this.languageLoss(g, kind === 'pictures')
@@ -160,7 +218,7 @@ export class TrainingGraph {
     const weights = new Map(g.openWeights.map((w) => [w.name, this.frozen.get(w.name) as Value]))
     const session = new Session(g, weights, this.options)
     const entry = { session, gradients: [...grads.keys()] }
-    this.sessions.set(kind, entry)
+    this.sessions.set(key, entry)
     return entry
   }
 
@@ -194,23 +252,31 @@ export class TrainingGraph {
       mask: g.input('mask', 'f32', [product(c.heads / c.kvHeads, 'tokens'), 'tokens']),
     })
     const hidden = decoder(g, w, c, x, image, attend)
-    const labelled = gatherRows(g, hidden, g.input('target_index', 'i64', ['targets', 2]))
-    return linearCrossEntropy(g, labelled, w.tensor(g, 'output.weight'), g.input('target_ids', 'i64', ['targets']))
+    return this.labelledLoss(g, hidden, 2, 'output.weight', 'target')
   }
 
-  /** A classifier on the mean of the tower's features, normalised so that their growth does not matter. */
+  /** Classifiers on the mean of the tower's features, normalised so that their growth does not matter. */
   private namesLoss(g: Graph): Tensor {
     const pooled = mean(g, this.features(g), 1)
     const width = this.config.vision?.hiddenSize ?? 0
     const ones = g.constant('f32', [width], new Float32Array(width).fill(1))
-    const rows = gatherRows(g, rmsNorm(g, pooled, ones, 1e-5), g.input('target_index', 'i64', ['targets', 1]))
-    return linearCrossEntropy(g, rows, this.weights().tensor(g, namesHead), g.input('target_ids', 'i64', ['targets']))
+    const features = rmsNorm(g, pooled, ones, 1e-5)
+    const names = this.labelledLoss(g, features, 1, namesHead, 'target')
+    return this.trained.has(wordsHead) ? add(g, names, this.labelledLoss(g, features, 1, wordsHead, 'word')) : names
+  }
+
+  /** Mean loss of the labelled rows, times the part's share of the batch's targets. */
+  private labelledLoss(g: Graph, x: Tensor, rank: number, head: string, name: string): Tensor {
+    const rows = gatherRows(g, x, g.input(`${name}_index`, 'i64', [`${name}s`, rank]))
+    const loss = linearCrossEntropy(g, rows, this.weights().tensor(g, head), g.input(`${name}_ids`, 'i64', [`${name}s`]))
+    return mul(g, loss, g.input(`${name}_share`, 'f32', []))
   }
 
   dispose(): void {
     for (const { session } of this.sessions.values()) session.dispose()
+    this.pool?.dispose()
     this.parameters.dispose()
-    for (const value of [...this.frozen.values(), ...this.masks.values(), ...Object.values(this.tables), this.loss])
+    for (const value of [...this.frozen.values(), ...this.masks.values(), ...Object.values(this.tables), ...this.partLosses])
       value.dispose()
   }
 }
@@ -226,26 +292,34 @@ function toInt64(values: ArrayLike<number>): BigInt64Array {
 }
 
 /** The position before each label predicts it (SPEC 4, loss): pairs [row, column] and label ids. */
-function nextTokenTargets(batch: TrainingBatch): Targets | undefined {
-  const pairs: number[] = []
+function nextTokenTargets(batch: TrainingBatch): Targets {
+  const places: number[] = []
   const ids: number[] = []
   for (let row = 0; row < batch.rows; row++) {
     for (let column = 1; column < batch.length; column++) {
       const label = batch.labels[row * batch.length + column] as number
       if (label < 0) continue
-      pairs.push(row, column - 1)
+      places.push(row, column - 1)
       ids.push(label)
     }
   }
-  if (ids.length === 0) return undefined
-  return { index: Value.of('i64', [ids.length, 2], toInt64(pairs)), ids: Value.of('i64', [ids.length], toInt64(ids)) }
+  return { places, rank: 2, ids }
 }
 
 /** The pictures that have a class, and their classes. */
-function nameTargets(batch: TrainingBatch): Targets | undefined {
-  const classes = batch.classes ?? new Int32Array(0)
-  const pictures = [...classes.keys()].filter((i) => (classes[i] as number) >= 0)
-  if (pictures.length === 0) return undefined
-  const ids = pictures.map((i) => classes[i] as number)
-  return { index: Value.of('i64', [ids.length, 1], toInt64(pictures)), ids: Value.of('i64', [ids.length], toInt64(ids)) }
+function classTargets(targets: readonly PictureTarget[]): Targets {
+  return { places: targets.map((t) => t.image), rank: 1, ids: targets.map((t) => t.class) }
+}
+
+/** A batch in parts, each with the targets of its own pictures. */
+function splitWithTargets(batch: TrainingBatch, parts: number): TrainingBatch[] {
+  let before = 0
+  return splitBatch(batch, parts).map((part) => {
+    const [from, to] = [before, before + part.images]
+    before = to
+    const own = (targets: readonly PictureTarget[]): PictureTarget[] =>
+      targets.filter((t) => t.image >= from && t.image < to).map((t) => ({ ...t, image: t.image - from }))
+    const { targets } = batch
+    return targets ? { ...part, targets: { names: own(targets.names), words: own(targets.words) } } : part
+  })
 }

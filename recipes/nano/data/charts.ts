@@ -39,6 +39,8 @@ interface Chart {
   readonly context: Context
   /** Questions of both languages in pairs: [en, zh]. */
   readonly turns: readonly [Qa, Qa][]
+  /** What the picture shows, in words. */
+  readonly words: { readonly en: string; readonly zh: string }
 }
 
 /** Index of the extreme value, when it is clear of the next one by a tenth of the largest. */
@@ -60,6 +62,9 @@ function pair(
   ]
 }
 const same = (text: string) => ({ en: text, zh: text })
+
+const listed = (colours: readonly Colour[], values: readonly number[], language: 'en' | 'zh'): string =>
+  values.map((value, i) => `${colours[i]?.[language]} ${value}`).join(', ')
 
 function paper(rng: Random): Context {
   const context = drawing(size)
@@ -93,7 +98,8 @@ function barChart(table: Table, rng: Random): Chart {
   if (tallest !== undefined) turns.push(pair(ask.tallest, colours[tallest]!))
   if (lowest !== undefined) turns.push(pair(ask.lowest, colours[lowest]!))
   for (const [i, value] of values.entries()) turns.push(pair(ask.barValue, same(String(value)), colours[i]!))
-  return { context, turns }
+  const words = { en: `bar chart, ${listed(colours, values, 'en')}`, zh: `柱状图, ${listed(colours, values, 'zh')}` }
+  return { context, turns, words }
 }
 
 function pieChart(table: Table, rng: Random): Chart {
@@ -118,7 +124,8 @@ function pieChart(table: Table, rng: Random): Chart {
   const smallest = clearExtreme(values, false)
   if (largest !== undefined) turns.push(pair(ask.largestSlice, colours[largest]!))
   if (smallest !== undefined) turns.push(pair(ask.smallestSlice, colours[smallest]!))
-  return { context, turns }
+  const words = { en: `pie chart, ${listed(colours, values, 'en')}`, zh: `饼图, ${listed(colours, values, 'zh')}` }
+  return { context, turns, words }
 }
 
 function lineChart(table: Table, rng: Random): Chart {
@@ -145,7 +152,8 @@ function lineChart(table: Table, rng: Random): Chart {
   const last = values.at(-1)!
   if (Math.abs(first - last) > top * 0.2)
     turns.push(pair(ask.trend, last > first ? { en: 'up', zh: '上升' } : { en: 'down', zh: '下降' }))
-  return { context, turns }
+  const words = { en: `line chart, ${values.join(' ')}`, zh: `折线图, ${values.join(' ')}` }
+  return { context, turns, words }
 }
 
 function chart(table: Table, rng: Random): Chart {
@@ -153,20 +161,27 @@ function chart(table: Table, rng: Random): Chart {
   return kind < 0.6 ? barChart(table, rng) : kind < 0.82 ? pieChart(table, rng) : lineChart(table, rng)
 }
 
-/** Charts of the training tables. */
-export function makeCharts(count = 8000): void {
-  const rng = random('charts')
+/** Charts of the training tables with some of their questions: each in one language only, so that no answer can be copied. */
+export function makeTrainingCharts(
+  count: number,
+  rng: Random,
+): { context: Context; words: { readonly en: string; readonly zh: string }; turns: readonly Qa[] }[] {
   const tables = loadTables().filter((table) => !tableHeldOut(table.id))
-  const records: DialogueRecord[] = []
-  for (let i = 0; i < count; i++) {
-    const { context, turns } = chart(rng.pick(tables), rng)
+  console.log(`chart tables for training: ${tables.length}`)
+  return Array.from({ length: count }, () => {
+    const { context, turns, words } = chart(rng.pick(tables), rng)
+    const chosen = turns.map((both) => rng.pick(both))
+    return { context, words, turns: groupTurns(chosen, 3, 5, rng)[0] ?? [] }
+  })
+}
+
+/** Pictures of charts. */
+export function makeCharts(count = 8000): void {
+  const records = makeTrainingCharts(count, random('charts')).map(({ context, turns }, i): DialogueRecord => {
     const path = `img/charts/c${i}.png`
     savePng(context, size, `pretrain/${path}`)
-    // Each question in one language only, so that no answer can be copied from the dialogue.
-    const chosen = turns.map((both) => rng.pick(both))
-    records.push(dialogue(`charts${i}`, groupTurns(chosen, 3, 5, rng)[0] ?? [], [path]))
-  }
-  console.log(`chart tables for training: ${tables.length}`)
+    return dialogue(`charts${i}`, turns, [path])
+  })
   writeJsonl('pretrain/charts.jsonl', records)
 }
 

@@ -6,6 +6,16 @@ import { crc32 } from './random.js'
 /** Training vendors in name order; OpenMoji is the unseen style and is never trained on. */
 export const trainingVendors = ['emojione', 'fluent-emoji-flat', 'noto', 'noto-v1', 'twemoji'] as const
 export const unseenVendor = 'openmoji'
+/**
+ * Further styles that are only trained on, each with the training vendor that it was drawn from, if any: a picture of the held-out
+ * vendor's family is never shown either. The rule above and the evaluation know nothing of them.
+ */
+export const extraStyles = {
+  'fluent-emoji': 'fluent-emoji-flat',
+  fxemoji: undefined,
+  'streamline-emojis': undefined,
+} as const
+export type ExtraStyle = keyof typeof extraStyles
 export type Vendor = (typeof trainingVendors)[number] | typeof unseenVendor
 
 export interface Concept {
@@ -58,9 +68,9 @@ interface IconSet {
   readonly height: number
 }
 
-const sets = new Map<Vendor, IconSet>()
+const sets = new Map<Vendor | ExtraStyle, IconSet>()
 
-function iconSet(vendor: Vendor): IconSet {
+function iconSet(vendor: Vendor | ExtraStyle): IconSet {
   const known = sets.get(vendor)
   if (known) return known
   const set = packageJson<IconSet>(`@iconify-json/${vendor}/icons.json`)
@@ -69,12 +79,18 @@ function iconSet(vendor: Vendor): IconSet {
 }
 
 /** The SVG document of one vendor's icon, or undefined when it has none. */
-export function iconSvg(vendor: Vendor, icon: string): string | undefined {
+export function iconSvg(vendor: Vendor | ExtraStyle, icon: string): string | undefined {
   const set = iconSet(vendor)
   const found = set.icons[icon] ?? set.icons[set.aliases?.[icon]?.parent ?? '']
   if (!found) return undefined
   const box = [found.left ?? 0, found.top ?? 0, found.width ?? set.width, found.height ?? set.height]
   return `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="${box.join(' ')}">${found.body}</svg>`
+}
+
+/** The pictures that an extra style has of an icon: some sets drop the hyphens, some number several drawings. */
+export function extraSvgs(style: ExtraStyle, icon: string): string[] {
+  const names = [...new Set([icon, icon.replaceAll('-', ''), `${icon}-1`, `${icon}-2`, `${icon}-3`])]
+  return names.flatMap((name) => iconSvg(style, name) ?? [])
 }
 
 /** The icon name a vendor uses for a code point sequence (flags have other names in some sets). */

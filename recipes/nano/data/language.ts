@@ -1,5 +1,6 @@
 // The text corpus: dictionary sentences, concept facts, translations, countries, recipes, and the same articles and
-// dialogues that fine-tuning uses. Plain documents go to documents.jsonl, turns to dialogues.jsonl.
+// dialogues that fine-tuning uses. Plain documents go to documents.jsonl, turns to dialogues.jsonl,
+// written articles to articles.jsonl.
 import {
   article,
   articleText,
@@ -109,11 +110,15 @@ export function makeLanguage(
   const rng = random('language')
   const documents: TextRecord[] = []
   const dialogues: DialogueRecord[] = []
+  const articles: DialogueRecord[] = []
   const text = (t: string): void => {
     documents.push({ id: `doc${documents.length}`, text: t })
   }
   const talk = (turns: readonly Qa[]): void => {
     dialogues.push(dialogue(`talk${dialogues.length}`, turns))
+  }
+  const write = (subject: string, language: 'en' | 'zh', body: string): void => {
+    articles.push(dialogue(`article${articles.length}`, [{ q: writeInstruction(subject, language), a: body }]))
   }
 
   for (const concept of book.concepts) {
@@ -130,14 +135,14 @@ export function makeLanguage(
     for (const group of groupTurns(conceptQa(book, concept, rng), 2, 4, rng)) talk(group)
     for (const language of ['en', 'zh', 'en', 'zh'] as const) {
       const made = conceptArticle(book, concept, language, rng)
-      talk([{ q: writeInstruction(made.subject, language), a: articleText(made) }])
+      write(made.subject, language, articleText(made))
     }
   }
   for (const language of ['en', 'zh'] as const)
     for (const subject of book.subjects(language)) {
       text(articleText(article(book, subject, language, rng)))
       for (let i = 0; i < (subject.theme ? 8 : 2); i++)
-        talk([{ q: writeInstruction(subject.name, language), a: articleText(article(book, subject, language, rng)) }])
+        write(subject.name, language, articleText(article(book, subject, language, rng)))
     }
   for (const name of named) {
     if (name.group === 2 || name.group === 9) continue
@@ -177,4 +182,5 @@ export function makeLanguage(
 
   writeJsonl('language/documents.jsonl', rng.shuffle(documents))
   writeJsonl('language/dialogues.jsonl', rng.shuffle(dialogues))
+  writeJsonl('language/articles.jsonl', rng.shuffle(articles))
 }

@@ -8,6 +8,7 @@ import { evaluateCharts, makeCharts } from './charts.js'
 import { makeComposition, makeSelect } from './composition.js'
 import { loadConcepts } from './concepts.js'
 import { loadCountries } from './countries.js'
+import { makeDescribed } from './described.js'
 import { registerFonts } from './drawing.js'
 import { evaluateSingles } from './evaluate.js'
 import { makeLanguage, recipeDocuments } from './language.js'
@@ -39,6 +40,7 @@ const wordSource = (w: World): string[] => w.named.map((n) => n.en)
 
 const parts: Record<string, (w: World) => void | Promise<void>> = {
   language: (w) => makeLanguage(w.book, w.named, w.countries, w.wordnet),
+  described: (w) => makeDescribed(w.book, w.things, w.countries, w.wordnet, wordSource(w)),
   tokenizer: (w) => makeTokenizer(w.book),
   naming: (w) => makeNaming(w.things, w.book),
   flags: async (w) => makeFlags(await flagSprites(w.countries)),

@@ -1,13 +1,13 @@
 // Naming pictures of single things, and flags with their countries' facts: pre-training dialogues.
 
-import { type Encyclopaedia, hasUse } from './articles.js'
+import type { Encyclopaedia } from './articles.js'
 import { attributeQuestions, attributes, pairHeldOut } from './countries.js'
-import { kinds } from './kinds.js'
 import { conceptQa } from './language.js'
-import { ask, palette, slots } from './questions.js'
+import { conceptSideQuestions } from './picture-questions.js'
+import { ask, palette } from './questions.js'
 import { type Random, random } from './random.js'
 import { type DialogueRecord, dialogue, type Qa, writeJsonl } from './records.js'
-import { type ConceptSprites, type FlagSprites, linkInto, type Sprite } from './sprites.js'
+import { type ConceptSprites, type FlagSprites, linkInto } from './sprites.js'
 
 /** The wording of the evaluation six times out of ten, another one otherwise. */
 export function wording(list: readonly string[], rng: Random): string {
@@ -19,40 +19,17 @@ export function mayFlip(subgroup: string, icon: string): boolean {
   return subgroup !== 'time' && !/left|right|abc|calendar|letter|input|sign|stop|hotel|bank|atm|music|clock/.test(icon)
 }
 
-/** The questions about one sprite that are not its name. */
-export function sideQuestions(thing: ConceptSprites, sprite: Sprite, others: readonly ConceptSprites[], rng: Random): Qa[] {
-  const { concept } = thing
-  const kind = kinds.get(concept.subgroup)
-  const main = sprite.colour === undefined ? undefined : palette[sprite.colour]
-  const other = rng.pick(others).concept
-  const out: Qa[] = [
-    { q: slots(rng.pick(ask.isIt.en), { n: concept.en }), a: 'Yes' },
-    { q: slots(rng.pick(ask.isIt.zh), { n: concept.zh }), a: '是' },
-  ]
-  if (other.en !== concept.en)
-    out.push(
-      { q: slots(rng.pick(ask.isIt.en), { n: other.en }), a: 'No' },
-      { q: slots(rng.pick(ask.isIt.zh), { n: other.zh }), a: '不是' },
-    )
-  if (kind) {
-    out.push({ q: rng.pick(ask.kind.en), a: kind.en }, { q: rng.pick(ask.kind.zh), a: kind.zh })
-    if (hasUse(concept)) out.push({ q: rng.pick(ask.use.en), a: kind.useEn }, { q: rng.pick(ask.use.zh), a: kind.useZh })
-  }
-  if (main) out.push({ q: rng.pick(ask.colour.en), a: main.en }, { q: rng.pick(ask.colour.zh), a: main.zh })
-  if (concept.tagsEn.length >= 2) out.push({ q: ask.keywords.en[0], a: concept.tagsEn.slice(0, 3).join(', ') })
-  if (concept.tagsZh.length >= 2) out.push({ q: ask.keywords.zh[0], a: concept.tagsZh.slice(0, 3).join('、') })
-  return out
-}
-
 /** Four dialogues a sprite. Names come first: a name asked later could be copied from the dialogue instead of seen. */
 export function makeNaming(things: readonly ConceptSprites[], book: Encyclopaedia): void {
   const rng = random('naming')
   const records: DialogueRecord[] = []
   for (const thing of things)
-    for (const sprite of thing.training) {
+    for (const sprite of [...thing.training, ...thing.extra]) {
       const { concept } = thing
       const path = linkInto('pretrain', sprite.file)
-      const side = rng.shuffle(sideQuestions(thing, sprite, things, rng))
+      const side = rng.shuffle(
+        conceptSideQuestions(concept, things, sprite.colour === undefined ? undefined : palette[sprite.colour], rng),
+      )
       const facts = conceptQa(book, concept, rng)
       const starts: Qa[] = [
         { q: wording(ask.name.en, rng), a: concept.en },

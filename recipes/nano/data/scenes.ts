@@ -53,7 +53,7 @@ export function drawSprite(context: Context, sprite: Sprite, box: Box): void {
 }
 
 type Choose = (thing: ConceptSprites, rng: Random) => Sprite | undefined
-const trained: Choose = (thing, rng) => (thing.training.length > 0 ? rng.pick(thing.training) : undefined)
+export const trained: Choose = (thing, rng) => (thing.training.length > 0 ? rng.pick(thing.training) : undefined)
 const heldOut: Choose = (thing) => thing.heldOut
 
 function differentThings(things: readonly ConceptSprites[], count: number, rng: Random): ConceptSprites[] {

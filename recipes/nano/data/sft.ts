@@ -162,8 +162,7 @@ export function makeSft(book: Encyclopaedia, things: readonly ConceptSprites[], 
     }
   writeJsonl('sft/vision.jsonl', rng.shuffle(records))
 
-  const isArticle = (r: DialogueRecord): boolean => /^Write a short|^写一篇/.test(r.conversations[0]?.value ?? '')
-  const text = readRecords('language/dialogues.jsonl').filter((r) => !isArticle(r))
+  const text = readRecords('language/dialogues.jsonl')
   const greetings: Qa[] = [
     { q: 'Hello!', a: 'Hello! How can I help you?' },
     { q: 'Who are you?', a: 'I am nano, a small model that looks at pictures and writes illustrated articles.' },

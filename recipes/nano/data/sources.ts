@@ -1,7 +1,7 @@
 // work/sources.json: every data package with its version, licence and what was taken from it.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { trainingVendors, unseenVendor } from './concepts.js'
+import { extraStyles, trainingVendors, unseenVendor } from './concepts.js'
 import { heldOutFont, wordFonts } from './drawing.js'
 import { packageJson, workRoot, writeWhole } from './paths.js'
 import type { ConceptSprites } from './sprites.js'
@@ -52,6 +52,13 @@ export function makeSources(
         `@iconify-json/${vendor}`,
         'pictures of concepts and flags (training; one style a concept held out)',
         trained(vendor),
+      ),
+    ),
+    ...Object.keys(extraStyles).map((style) =>
+      entry(
+        `@iconify-json/${style}`,
+        'pictures of concepts (training; none of the family of a concept’s held-out style)',
+        things.reduce((n, t) => n + t.extra.filter((s) => s.vendor === style).length, 0),
       ),
     ),
     entry(

@@ -4,7 +4,18 @@ import { createHash } from 'node:crypto'
 import { existsSync, linkSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import sharp from 'sharp'
-import { type Concept, heldOutVendor, iconName, iconOfHexcode, iconSvg, unseenVendor, type Vendor } from './concepts.js'
+import {
+  type Concept,
+  type ExtraStyle,
+  extraStyles,
+  extraSvgs,
+  heldOutVendor,
+  iconName,
+  iconOfHexcode,
+  iconSvg,
+  unseenVendor,
+  type Vendor,
+} from './concepts.js'
 import type { Country } from './countries.js'
 import { type Context, drawing, loadPicture, type Picture, pixels } from './drawing.js'
 import { packageText, workRoot, writeWhole } from './paths.js'
@@ -26,6 +37,8 @@ export interface Sprite {
 export interface ConceptSprites {
   readonly concept: Concept
   readonly training: readonly Sprite[]
+  /** Further training pictures, in styles that the held-out rule does not count. */
+  readonly extra: readonly Sprite[]
   readonly heldOut: Sprite | undefined
   readonly unseen: Sprite | undefined
 }
@@ -121,6 +134,7 @@ export async function conceptSprites(concepts: readonly Concept[]): Promise<Conc
     all: { sprite: Sprite; hash: string }[]
     held: Vendor
     unseen: { sprite: Sprite; hash: string } | undefined
+    extra: { sprite: Sprite; hash: string }[]
   }[] = []
   for (const concept of concepts) {
     const render = async (vendor: Vendor) => {
@@ -132,6 +146,7 @@ export async function conceptSprites(concepts: readonly Concept[]): Promise<Conc
       concept,
       all,
       held: heldOutVendor(concept.icon, concept.vendors),
+      extra: await extraSprites(concept),
       unseen: concept.unseen ? await render(unseenVendor) : undefined,
     })
   }
@@ -142,9 +157,24 @@ export async function conceptSprites(concepts: readonly Concept[]): Promise<Conc
   return made.map((m) => ({
     concept: m.concept,
     training: m.all.filter((s) => s.sprite.vendor !== m.held && !hidden.has(s.hash)).map((s) => s.sprite),
+    extra: m.extra.filter((s) => !hidden.has(s.hash)).map((s) => s.sprite),
     heldOut: m.all.find((s) => s.sprite.vendor === m.held)?.sprite,
     unseen: m.unseen?.sprite,
   }))
+}
+
+/** The extra styles' pictures of a concept, without the family of its held-out vendor. */
+async function extraSprites(concept: Concept): Promise<{ sprite: Sprite; hash: string }[]> {
+  const held = heldOutVendor(concept.icon, concept.vendors)
+  const out = []
+  for (const style of Object.keys(extraStyles) as ExtraStyle[]) {
+    if (extraStyles[style] === held) continue
+    for (const [i, svg] of extraSvgs(style, concept.icon).entries()) {
+      const made = await sprite(style, i === 0 ? concept.icon : `${concept.icon}.${i}`, svg)
+      if (made) out.push(made)
+    }
+  }
+  return out
 }
 
 /** Renders every country's flag in four styles; one style per country is held out by the rule of the concepts. */

@@ -51,7 +51,7 @@ export function tokenizerSample(book: Encyclopaedia): string[] {
       .split('\n')
       .map((line) => JSON.parse(line))
   for (const { text } of read('documents.jsonl') as { text: string }[]) lines.push(...text.split('\n'))
-  for (const { conversations } of read('dialogues.jsonl') as { conversations: { value: string }[] }[])
+  for (const { conversations } of ['dialogues.jsonl', 'articles.jsonl'].flatMap(read) as { conversations: { value: string }[] }[])
     for (const turn of conversations) lines.push(...turn.value.split('\n'))
   for (let i = 0; i < 12000; i++) {
     const left = rng.int(0, 40)

@@ -1,32 +1,34 @@
-// The vision warm-up's labels: each training picture of one thing with its name first. The objective takes the first answer as the
-// picture's class.
+// The vision warm-up's labels: each training picture of one thing with its name first, then the words that it shares with other
+// things. The objective takes the first answer as the picture's class and the others, split at commas, as its words.
 import { kinds } from './kinds.js'
 import { mayFlip } from './naming.js'
+import { ask, palette } from './questions.js'
 import { random } from './random.js'
-import { type DialogueRecord, dialogue, writeJsonl } from './records.js'
+import { type DialogueRecord, dialogue, type Qa, writeJsonl } from './records.js'
 import { type ConceptSprites, type FlagSprites, linkInto } from './sprites.js'
 
-/** One record a sprite: name and kind in English and Chinese; flags with the country. */
+/** One record a sprite: name, kind, colour and keywords; flags with the country. */
 export function makeVisionWords(things: readonly ConceptSprites[], flags: readonly FlagSprites[]): void {
   const rng = random('vision')
   const records: DialogueRecord[] = []
-  for (const { concept, training } of things) {
+  for (const { concept, training, extra } of things) {
     const kind = kinds.get(concept.subgroup)
-    for (const sprite of training) {
-      const turns = [
-        { q: 'What is this?', a: concept.en },
-        { q: '这是什么？', a: concept.zh },
-      ]
-      if (kind) turns.push({ q: 'What kind of thing is it?', a: kind.en }, { q: '它属于哪一类？', a: kind.zh })
+    const tags = concept.tagsEn.slice(0, 5).join(', ')
+    for (const sprite of [...training, ...extra]) {
+      const main = sprite.colour === undefined ? undefined : palette[sprite.colour]
+      const turns: Qa[] = [{ q: ask.name.en[0], a: concept.en }]
+      if (kind) turns.push({ q: ask.kind.en[0], a: kind.en })
+      if (main) turns.push({ q: ask.colour.en[0], a: main.en })
+      if (tags) turns.push({ q: ask.keywords.en[0], a: tags })
       const image = linkInto('pretrain', sprite.file)
       records.push(dialogue(`words${records.length}`, turns, [image], mayFlip(concept.subgroup, concept.icon)))
     }
   }
   for (const { country, training } of flags)
     for (const sprite of training) {
-      const turns = [
-        { q: 'Which country has this flag?', a: country.en },
-        { q: '这是哪个国家的国旗？', a: country.zh },
+      const turns: Qa[] = [
+        { q: ask.flag.en[0], a: country.en },
+        { q: ask.kind.en[0], a: 'flag' },
       ]
       records.push(dialogue(`words${records.length}`, turns, [linkInto('pretrain', sprite.file)]))
     }
