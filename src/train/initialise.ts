@@ -34,6 +34,8 @@ export function initialValues(spec: ParameterSpec, seed: number, ploraInit: 'zer
   const next = normals(seed ^ hash(name))
   const embedding = /embedding/.test(name) && !/patch/.test(name)
   let deviation = (group === 'vision' || group === 'projector') && !embedding ? 1 / Math.sqrt(inputs) : 0.02
+  // Rows of pictures start no larger than those of words, or nothing that the decoder adds to them would count.
+  if (name === 'vision_proj.2.weight') deviation /= 20
   if (group === 'plora' && ploraInit === 'zero_b') {
     if (name.includes('Plora_B')) return values
     // A uniform distribution of half-width w has deviation w / sqrt(3); the shape of the distribution does not matter here.

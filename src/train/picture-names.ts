@@ -49,6 +49,29 @@ export function readPictureClasses(files: readonly string[]): PictureClasses {
   return { names: numbered(names), words: numbered(words) }
 }
 
+/**
+ * What the words of each name have in common in a language model: the mean of its tokens' embeddings, at length 1.
+ * @param embeddings [vocabulary, width]
+ * @returns [names, width]
+ */
+export function nameDirections(
+  names: readonly string[],
+  tokenizer: Tokenizer,
+  embeddings: Float32Array,
+  width: number,
+): Float32Array {
+  const out = new Float32Array(names.length * width)
+  names.forEach((name, row) => {
+    const sum = out.subarray(row * width, (row + 1) * width)
+    for (const id of tokenizer.encode(name)) {
+      for (let i = 0; i < width; i++) sum[i] = (sum[i] as number) + (embeddings[id * width + i] as number)
+    }
+    const length = Math.hypot(...sum)
+    for (let i = 0; i < width; i++) sum[i] = (sum[i] as number) / (length || 1)
+  })
+  return out
+}
+
 /** The classes of the pictures of a batch that holds one picture a row. */
 export function pictureTargets(batch: Batch, tokenizer: Tokenizer, classes: PictureClasses): PictureTargets {
   const names: PictureTarget[] = []

@@ -63,7 +63,8 @@ describe('a recipe', () => {
 
   it.each([
     ['language', ['decoder']],
-    ['vision', ['vision', 'projector']],
+    ['vision', ['vision']],
+    ['align', ['projector']],
     ['pretrain', ['vision', 'projector', 'plora']],
     ['sft', ['vision', 'projector', 'plora', 'decoder']],
   ])('of stage %s trains %j', (stage, train) => {

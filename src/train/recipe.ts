@@ -11,7 +11,7 @@ import { InputError } from '../errors.js'
 import { checkYaml } from './recipe-yaml.js'
 import { warmupSteps } from './schedule.js'
 
-export type Stage = 'language' | 'vision' | 'pretrain' | 'sft'
+export type Stage = 'language' | 'vision' | 'align' | 'pretrain' | 'sft'
 
 /** Parameters that are frozen or trained together. `decoder` is the embeddings, the base layers, the norms and the head. */
 export type Group = 'vision' | 'projector' | 'plora' | 'decoder'
@@ -72,7 +72,8 @@ export interface Recipe {
 /** Which groups a stage leaves alone, unless the recipe says otherwise (SPEC section 11.1). */
 const FROZEN: Readonly<Record<Stage, readonly Group[]>> = {
   language: ['vision', 'projector', 'plora'],
-  vision: ['plora', 'decoder'],
+  vision: ['projector', 'plora', 'decoder'],
+  align: ['vision', 'plora', 'decoder'],
   pretrain: ['decoder'],
   sft: [],
 }
@@ -89,7 +90,7 @@ const fraction = z.number().min(0).max(1)
 
 const Schema = z
   .strictObject({
-    stage: z.enum(['language', 'vision', 'pretrain', 'sft']),
+    stage: z.enum(['language', 'vision', 'align', 'pretrain', 'sft']),
     from: path.optional(),
     init: z.strictObject({ config: path }).optional(),
     vision_from: path.optional(),
@@ -170,8 +171,8 @@ export function loadRecipe(file: string): Recipe {
     batchSize: value.batch_size,
     accumulate: value.accumulate,
     maxLength: value.max_length,
-    // In the vision warm-up the length of the text says nothing but what kind of picture it is.
-    sortWindow: value.sort_window ?? (value.stage === 'vision' ? 1 : 4),
+    // Where only pictures are looked at, the length of the text says nothing but what kind of picture it is.
+    sortWindow: value.sort_window ?? (value.stage === 'vision' || value.stage === 'align' ? 1 : 4),
     steps: value.steps,
     learningRate: value.learning_rate,
     warmupRatio: value.warmup_ratio,

@@ -7,7 +7,7 @@ import sharp from 'sharp'
 import { afterAll, describe, expect, it } from 'vitest'
 import { smallConfig } from '../../tests/support/random-model.js'
 import { liveHandles } from '../engine/index.js'
-import { openModel } from '../model/checkpoint-model.js'
+import { openModel, readParameter } from '../model/checkpoint-model.js'
 import { readPictureClasses } from './picture-names.js'
 import { loadRecipe } from './recipe.js'
 import { train } from './train.js'
@@ -120,6 +120,19 @@ describe('the vision warm-up', () => {
     writeFileSync(file, readFileSync(file, 'utf8').replace('threads: 1', 'threads: 2'))
     await train(loadRecipe(file), { resume: false })
     for (const [i, { loss }] of losses('names').entries()) expect(loss).toBeCloseTo(whole[i]?.loss ?? 0, 3)
+    // And its projector learns where the words of the names are.
+    const align = readFileSync(file, 'utf8')
+      .replace('stage: vision\ninit: { config: config.json }', 'stage: align\nfrom: out\nvision_from: out')
+      .replace('out: out\n', 'out: aligned\n')
+      .replace('steps: 25', 'steps: 60')
+    writeFileSync(join(dir, 'align.yaml'), align)
+    const aligned = await train(loadRecipe(join(dir, 'align.yaml')), { resume: true })
+    expect(aligned.finalLoss).toBeLessThan(0.3)
+    const [before, after] = [openModel(out), openModel(aligned.out)]
+    for (const { name, group } of after.specs)
+      expect(Buffer.from(readParameter(after, name).buffer).equals(Buffer.from(readParameter(before, name).buffer)), name).toBe(
+        group !== 'projector',
+      )
   })
 })
 

@@ -15,7 +15,7 @@ import { type Batch, prefetch } from './batch.js'
 import { openDataset } from './dataset.js'
 import { tensorRates } from './groups.js'
 import { initialValues } from './initialise.js'
-import { pictureTargets, readPictureClasses } from './picture-names.js'
+import { nameDirections, pictureTargets, readPictureClasses } from './picture-names.js'
 import type { Recipe } from './recipe.js'
 import { scheduleFactor } from './schedule.js'
 import { lastLoss, loadState, type StepMetrics, saveState, trimMetrics } from './state.js'
@@ -80,28 +80,27 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     ...(recipe.textShare === undefined ? {} : { textShare: recipe.textShare }),
     window: recipe.sortWindow,
   })
-  const naming = recipe.stage === 'vision'
-  const classes = naming ? readPictureClasses(recipe.data.map(({ file }) => file)) : undefined
+  const objective = recipe.stage === 'vision' ? 'names' : recipe.stage === 'align' ? 'align' : 'language'
+  const classes = objective === 'language' ? undefined : readPictureClasses(recipe.data.map(({ file }) => file))
   const batches = async (index: number): Promise<TrainingBatch & Batch> => {
     const batch = await dataset.batchAt(index)
     return classes ? { ...batch, targets: pictureTargets(batch, tokenizer, classes) } : batch
   }
-  const specs = classes ? [...start.specs, ...heads(start.config, classes.names.size, classes.words.size)] : start.specs
+  const specs = [...start.specs]
+  if (classes && objective === 'names') specs.push(...heads(start.config, classes.names.size, classes.words.size))
+  if (classes && objective === 'align') {
+    const width = start.config.decoder.hiddenSize
+    specs.push({ name: namesHead, shape: [classes.names.size, width], group: 'decoder' })
+    start.initial.set(namesHead, nameDirections([...classes.names.keys()], tokenizer, wordEmbeddings(start), width))
+  }
   for (const spec of specs) {
     if (!start.initial.has(spec.name)) start.initial.set(spec.name, initialValues(spec, recipe.seed, recipe.ploraInit))
   }
-  const graph = new TrainingGraph(
-    start.config,
-    specs,
-    start.initial,
-    (s) => recipe.train.includes(s.group),
-    naming ? 'names' : 'language',
-    {
-      threads: recipe.threads,
-      // Batches differ in length and targets: a kept plan for each combination would only pile up memory.
-      memoryPattern: false,
-    },
-  )
+  const graph = new TrainingGraph(start.config, specs, start.initial, (s) => recipe.train.includes(s.group), objective, {
+    threads: recipe.threads,
+    // Batches differ in length and targets: a kept plan for each combination would only pile up memory.
+    memoryPattern: false,
+  })
   try {
     return await new Run(recipe, start, graph, specs, prefetch({ batchAt: batches }), options).finish()
   } finally {
@@ -135,11 +134,18 @@ function startingPoint(recipe: Recipe): Start {
   return { config, configJson, specs: modelParameters(config), initial: new Map(), tokenizer: recipe.tokenizer }
 }
 
-/** Replaces the vision tower's values by those of another model of the same shape. */
+function wordEmbeddings(start: Start): Float32Array {
+  const values = start.initial.get('model.tok_embeddings.weight')
+  if (!values) throw new InputError('stage align: expected from, a model whose words the pictures are brought to')
+  return values
+}
+
+/** Replaces the vision tower's values by those of another model of the same shape; the projector to the old one starts anew. */
 function takeVisionTower(start: Start, dir: string): void {
   const other = openModel(dir)
   const shapes = new Map(other.specs.map((s) => [s.name, s.shape.join()]))
   for (const { name, shape, group } of start.specs) {
+    if (group === 'projector') start.initial.delete(name)
     if (group !== 'vision') continue
     if (shapes.get(name) !== shape.join()) {
       throw new InputError(

@@ -44,10 +44,13 @@ export type TrainingBatch = Omit<Batch, 'labelTokens'> & {
   readonly targets?: PictureTargets
 }
 
-/** What is learned: next tokens, or the name and the words of a picture from its pooled features (vision warm-up). */
-export type Objective = 'language' | 'names'
+/**
+ * What is learned: next tokens; the name and the words of a picture from its pooled features (vision warm-up); or to bring a picture's
+ * projected rows near the language model's words for its name ('align').
+ */
+export type Objective = 'language' | 'names' | 'align'
 
-/** The warm-up's classifiers, which are no part of the model. */
+/** The classifiers of pictures, which are no part of the model. */
 export const namesHead = 'names_head.weight'
 export const wordsHead = 'words_head.weight'
 
@@ -143,11 +146,11 @@ export class TrainingGraph {
   private async runPart({ batch, losses }: Part, part: number, totals: ReadonlyMap<string, number>): Promise<number> {
     const flat = part === 0 ? this.parameters.gradients : (this.parameters.partGradients[part - 1] as Float32Array)
     const views = part === 0 ? this.parameters.gradientValues : this.parameters.partGradientValues[part - 1]
-    if (this.objective === 'names' && batch.images === 0) {
+    if (this.objective !== 'language' && batch.images === 0) {
       flat.fill(0)
       return 0
     }
-    const kind = this.objective === 'names' ? 'names' : batch.images > 0 ? 'pictures' : 'text'
+    const kind = this.objective !== 'language' ? this.objective : batch.images > 0 ? 'pictures' : 'text'
     const made: Value[] = []
     const keep = <V extends Value>(v: V): V => {
       made.push(v)
@@ -174,7 +177,7 @@ export class TrainingGraph {
       })
       inputs.image_index = keep(Value.of('i64', [batch.imagePositions.length, 2], pairs))
     }
-    if (kind !== 'names') {
+    if (kind === 'pictures' || kind === 'text') {
       inputs.ids = keep(Value.of('i64', [batch.rows, batch.length], toInt64(batch.ids)))
       Object.assign(inputs, this.tables, { mask: this.mask(batch.length) })
     }
@@ -203,12 +206,16 @@ export class TrainingGraph {
     return value
   }
 
-  private session(kind: 'names' | 'pictures' | 'text', part: number): { session: Session; gradients: readonly string[] } {
+  private session(
+    kind: 'names' | 'align' | 'pictures' | 'text',
+    part: number,
+  ): { session: Session; gradients: readonly string[] } {
     const key = `${kind} ${part}`
     const known = this.sessions.get(key)
     if (known) return known
     const g = new Graph(`train-${kind}`)
-    const loss = kind === 'names' ? this.namesLoss(g) : this.languageLoss(g, kind === 'pictures')
+    const named = kind === 'names' || kind === 'align'
+    const loss = named ? this.namesLoss(g, kind) : this.languageLoss(g, kind === 'pictures')
     const parameters = this.parameters.tensors
       .filter((t) => g.inputNames.includes(t.name))
       .map((t) => g.trainable(t.name, t.shape))
@@ -256,13 +263,14 @@ export class TrainingGraph {
   }
 
   /** Classifiers on the mean of the tower's features, normalised so that their growth does not matter. */
-  private namesLoss(g: Graph): Tensor {
-    const pooled = mean(g, this.features(g), 1)
-    const width = this.config.vision?.hiddenSize ?? 0
+  private namesLoss(g: Graph, kind: 'names' | 'align'): Tensor {
+    const features = this.features(g)
+    const pooled = mean(g, kind === 'align' ? projector(g, this.weights(), features) : features, 1)
+    const width = pooled.shape.at(-1) as number
     const ones = g.constant('f32', [width], new Float32Array(width).fill(1))
-    const features = rmsNorm(g, pooled, ones, 1e-5)
-    const names = this.labelledLoss(g, features, 1, namesHead, 'target')
-    return this.trained.has(wordsHead) ? add(g, names, this.labelledLoss(g, features, 1, wordsHead, 'word')) : names
+    const normed = rmsNorm(g, pooled, ones, 1e-6)
+    const names = this.labelledLoss(g, normed, 1, namesHead, 'target')
+    return this.trained.has(wordsHead) ? add(g, names, this.labelledLoss(g, normed, 1, wordsHead, 'word')) : names
   }
 
   /** Mean loss of the labelled rows, times the part's share of the batch's targets. */

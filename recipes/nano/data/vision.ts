@@ -11,6 +11,11 @@ import { type ConceptSprites, type FlagSprites, linkInto } from './sprites.js'
 export function makeVisionWords(things: readonly ConceptSprites[], flags: readonly FlagSprites[]): void {
   const rng = random('vision')
   const records: DialogueRecord[] = []
+  // The names alone, each language a record: what pictures are aligned with.
+  const names: DialogueRecord[] = []
+  const name = (image: string, flip: boolean, en: Qa, zh: Qa): void => {
+    for (const turn of [en, zh]) names.push(dialogue(`name${names.length}`, [turn], [image], flip))
+  }
   for (const { concept, training, extra } of things) {
     const kind = kinds.get(concept.subgroup)
     const tags = concept.tagsEn.slice(0, 5).join(', ')
@@ -21,7 +26,9 @@ export function makeVisionWords(things: readonly ConceptSprites[], flags: readon
       if (main) turns.push({ q: ask.colour.en[0], a: main.en })
       if (tags) turns.push({ q: ask.keywords.en[0], a: tags })
       const image = linkInto('pretrain', sprite.file)
-      records.push(dialogue(`words${records.length}`, turns, [image], mayFlip(concept.subgroup, concept.icon)))
+      const flip = mayFlip(concept.subgroup, concept.icon)
+      records.push(dialogue(`words${records.length}`, turns, [image], flip))
+      name(image, flip, turns[0] as Qa, { q: ask.name.zh[0], a: concept.zh })
     }
   }
   for (const { country, training } of flags)
@@ -30,7 +37,10 @@ export function makeVisionWords(things: readonly ConceptSprites[], flags: readon
         { q: ask.flag.en[0], a: country.en },
         { q: ask.kind.en[0], a: 'flag' },
       ]
-      records.push(dialogue(`words${records.length}`, turns, [linkInto('pretrain', sprite.file)]))
+      const image = linkInto('pretrain', sprite.file)
+      records.push(dialogue(`words${records.length}`, turns, [image]))
+      name(image, false, turns[0] as Qa, { q: ask.flag.zh[0], a: country.zh })
     }
   writeJsonl('pretrain/vision-words.jsonl', rng.shuffle(records))
+  writeJsonl('pretrain/vision-names.jsonl', rng.shuffle(names))
 }
