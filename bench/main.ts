@@ -54,7 +54,7 @@ async function main(args: string[]): Promise<void> {
   const [name = ''] = positionals
   if (values.help) return say(usage)
   const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined
-  if (!benchmark || positionals.length !== 1) throw new InputError(`bench: no benchmark "${positionals.join(' ')}"\n${usage}`)
+  if (!benchmark || positionals.length !== 1) throw new InputError(`no benchmark "${positionals.join(' ')}"\n${usage}`)
   const load = loadavg()[0] ?? 0
   const threads = whole(values.threads, 'threads', availableParallelism())
   const { report, detail } = await benchmark({

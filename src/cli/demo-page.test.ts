@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Article } from '../compose/compose.js'
-import { libraryOf } from '../library/library.js'
-import { libraryQuestions } from './demo.js'
+import { readQuestions } from '../evaluate/questions.js'
 import { demoPage } from './demo-page.js'
+import { packageRoot } from './package.js'
 
 let root = ''
 let picture = ''
@@ -49,15 +49,9 @@ it('shows wrong answers as wrong beside the expected one, pictures inside, and n
   expect(html).toContain('(no answer)')
 })
 
-it('asks about pictures spread over the library, in both languages in turn', () => {
-  const items = Array.from({ length: 50 }, (_, i) => ({
-    id: String(i),
-    file: `/${i}.png`,
-    name: { en: `thing ${i}`, zh: `东西${i}` },
-    captions: {},
-  }))
-  const questions = libraryQuestions(libraryOf('/', items))
-  expect(questions).toHaveLength(8)
-  expect(questions.map(({ answers }) => answers[0]).slice(0, 2)).toEqual(['thing 0', '东西6'])
-  expect(libraryQuestions(libraryOf('/', []))).toEqual([])
+it('asks questions that ship with their pictures, in both languages', () => {
+  const questions = readQuestions(join(packageRoot, 'examples', 'questions.jsonl'))
+  expect(questions.length).toBeGreaterThan(10)
+  expect(questions.some(({ question }) => /\p{Script=Han}/u.test(question))).toBe(true)
+  expect(questions.some(({ question }) => /[a-z]/.test(question))).toBe(true)
 })

@@ -12,7 +12,7 @@ import { renderHtml, writeArticle } from '../compose/render-html.js'
 import { XComposerError } from '../errors.js'
 import { evaluate } from '../evaluate/evaluate.js'
 import { type Question, readQuestions } from '../evaluate/questions.js'
-import { type Library, openLibrary } from '../library/library.js'
+import { openLibrary } from '../library/library.js'
 import { XComposer } from '../model/xcomposer.js'
 import { type DemoAnswer, demoPage } from './demo-page.js'
 import { modelAnswerer } from './eval.js'
@@ -23,7 +23,6 @@ import { packageRoot } from './package.js'
 import { isMain, runProcess } from './process.js'
 
 const examples = join(packageRoot, 'examples')
-const QUESTIONS = 8
 const IMAGES = 3
 
 /** Subjects that the example library has pictures for. */
@@ -37,11 +36,10 @@ export async function demo(io: Io, out = join(packageRoot, 'out', 'demo')): Prom
   const began = performance.now()
   const seconds = () => `${((performance.now() - began) / 1000).toFixed(1)} s`
   const say = (line: string) => io.out(`[${seconds().padStart(7)}] ${line}\n`)
-  const questionsFile = join(examples, 'questions.jsonl')
   if (!existsSync(join(packagedModel, 'model.safetensors')))
     throw new XComposerError(`${packagedModel} has no weights yet: nano is still to be trained; docs/train.md says how`)
   const library = await openLibrary(join(examples, 'library'))
-  const questions = existsSync(questionsFile) ? readQuestions(questionsFile) : libraryQuestions(library)
+  const questions = readQuestions(join(examples, 'questions.jsonl'))
 
   makeFolders(out, 'demo')
   const model = await XComposer.load(packagedModel, { onNotice: (line) => io.err(`${line}\n`) })
@@ -76,28 +74,11 @@ export async function demo(io: Io, out = join(packageRoot, 'out', 'demo')): Prom
   }
 }
 
-/** What pictures of the library show, in both languages in turn; the library is drawn in a style that no training picture has. */
-export function libraryQuestions({ items }: Library): Question[] {
-  const both = items.filter(({ name }) => name.en !== undefined && name.zh !== undefined)
-  const stride = Math.max(1, Math.floor(both.length / QUESTIONS))
-  return both
-    .filter((_, i) => i % stride === 0)
-    .slice(0, QUESTIONS)
-    .map(({ id, file, name }, i) => {
-      const [task, question, answer] =
-        i % 2 === 0
-          ? (['naming, English', 'What is this?', name.en] as const)
-          : (['naming, Chinese', '这是什么？', name.zh] as const)
-      return { id, task, images: [file], question, answers: [answer ?? ''], scorer: 'exact' }
-    })
-}
-
 async function ask(model: XComposer, all: readonly Question[], io: Io, say: (line: string) => void): Promise<DemoAnswer[]> {
   const byId = new Map(all.map((question) => [question.id, question]))
   const answers: DemoAnswer[] = []
   say('asking questions about pictures that were not trained on')
   await evaluate(all, modelAnswerer(model, { maxNewTokens: 64, signal: io.signal }), {
-    limit: QUESTIONS,
     onProgress: (_done, _total, { id, task, reply, correct }) => {
       const { question = '', images = [], answers: expected = [] } = byId.get(id) ?? {}
       answers.push({ task, question, images, answers: expected, reply, correct })

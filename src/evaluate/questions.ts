@@ -6,6 +6,7 @@ import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
 import { z } from 'zod'
 import { InputError } from '../errors.js'
+import { firstIssue } from '../schema-issue.js'
 import { firstBox, SCORERS, type ScorerName } from './scorers.js'
 
 export interface Question {
@@ -70,8 +71,8 @@ function readLine(line: string, where: string, root: string): Question {
   }
   const parsed = Line.safeParse(value)
   if (!parsed.success) {
-    const issue = parsed.error.issues[0]
-    throw new InputError(`${where}: ${issue?.path.join('.') || 'record'}: ${issue?.message ?? 'not as expected'}`)
+    const { field, message } = firstIssue(parsed.error)
+    throw new InputError(`${where}: ${field || 'record'}: ${message}`)
   }
   const { scorer, answers } = parsed.data
   if (scorer === 'box') {

@@ -6,6 +6,7 @@ import { lstat, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { InputError } from '../errors.js'
+import { firstIssue } from '../schema-issue.js'
 
 /** A text in one or both languages. */
 export interface Localized {
@@ -62,10 +63,8 @@ export async function readLabels(dir: string): Promise<Map<string, Label>> {
   }
   const parsed = labelsFile.safeParse(json)
   if (!parsed.success) {
-    const issue = parsed.error.issues[0]
-    throw new InputError(
-      `${file}: ${issue?.path.join('.') || 'file'}: ${issue?.message}; expected [{"file", "name"?, "caption"?, "credit"?}, ...]`,
-    )
+    const { field, message } = firstIssue(parsed.error)
+    throw new InputError(`${file}: ${field || 'file'}: ${message}; expected [{"file", "name"?, "caption"?, "credit"?}, ...]`)
   }
   return new Map(
     parsed.data.map((entry) => {

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { InputError } from '../errors.js'
+import { firstIssue } from '../schema-issue.js'
 
 /** Ranks and scale of one kind of PLoRA layer: y += scale * B A x. */
 export interface PloraConfig {
@@ -121,8 +122,8 @@ export interface CheckpointRanks {
 export function parseModelConfig(json: unknown, file: string, ranks: CheckpointRanks = {}): ModelConfig {
   const parsed = schema.safeParse(json)
   if (!parsed.success) {
-    const issue = parsed.error.issues[0]
-    throw new InputError(`${file}: field "${issue?.path.join('.') || '(whole file)'}": ${issue?.message ?? 'not valid'}`)
+    const { field, message } = firstIssue(parsed.error)
+    throw new InputError(`${file}: field "${field || '(whole file)'}": ${message}`)
   }
   const c = parsed.data
   const fail = (text: string) => new InputError(`${file}: ${text}`)

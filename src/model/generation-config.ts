@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { readJsonObject } from '../checkpoint/json.js'
 import type { ModelDirectory } from '../checkpoint/model-directory.js'
 import { InputError } from '../errors.js'
+import { firstIssue } from '../schema-issue.js'
 
 const MAX_BYTES = 1_000_000
 const schema = z.object({ temperature: z.number().min(0).max(10).optional() })
@@ -17,6 +18,6 @@ export function readGenerationDefaults(directory: ModelDirectory): GenerationDef
   if (!existsSync(file)) return {}
   const parsed = schema.safeParse(readJsonObject(file, MAX_BYTES))
   if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  throw new InputError(`${file}: field "${issue?.path.join('.')}": ${issue?.message}`)
+  const { field, message } = firstIssue(parsed.error)
+  throw new InputError(`${file}: field "${field}": ${message}`)
 }

@@ -34,13 +34,16 @@ const PREFILL_CHUNK = 512
 export class DecoderModel {
   readonly store: WeightStore
   readonly sessions: DecoderSessions
+  /** How all sessions of this model run. */
+  readonly sessionOptions: SessionOptions
 
   constructor(
     readonly checkpoint: CheckpointModel,
     options: LoadOptions = {},
   ) {
     this.store = new WeightStore(checkpoint)
-    this.sessions = new DecoderSessions(checkpoint.config.decoder, this.store, sessionOptions(options))
+    this.sessionOptions = sessionOptions(options)
+    this.sessions = new DecoderSessions(checkpoint.config.decoder, this.store, this.sessionOptions)
   }
 
   get config(): ModelConfig {
@@ -130,7 +133,7 @@ export class XComposer {
     const decoder = new DecoderModel(checkpoint, options)
     decoder.sessions.prepare()
     const vision = checkpoint.config.vision
-      ? new VisionSession(checkpoint.config, decoder.store, sessionOptions(options))
+      ? new VisionSession(checkpoint.config, decoder.store, decoder.sessionOptions)
       : undefined
     return new XComposer(basename(resolve(checkpoint.directory.dir)), decoder, tokenizer, vision)
   }
@@ -204,9 +207,15 @@ export function promptRows(decoder: DecoderModel, parts: readonly PromptPart[], 
 }
 
 function sessionOptions(options: LoadOptions): SessionOptions {
+  // Each session of the model falls back by itself: one notice is enough.
+  const said = new Set<string>()
+  const once = (line: string): void => {
+    if (!said.has(line)) options.onNotice?.(line)
+    said.add(line)
+  }
   return {
     ...(options.threads ? { threads: options.threads } : {}),
     ...(options.provider ? { provider: options.provider } : {}),
-    ...(options.onNotice ? { onFallback: options.onNotice } : {}),
+    ...(options.onNotice ? { onFallback: once } : {}),
   }
 }

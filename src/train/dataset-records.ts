@@ -7,6 +7,7 @@ import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { z } from 'zod'
 import { InputError } from '../errors.js'
+import { firstIssue } from '../schema-issue.js'
 import type { AugmentFlags } from './augment.js'
 import { checkConversation, type Message } from './conversation.js'
 
@@ -121,8 +122,8 @@ function checkRecord(value: unknown, root: string, known: Map<string, string>): 
 function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const issue = result.error.issues[0]
-  throw new InputError(`${issue?.path.join('.') || 'record'}: ${issue?.message ?? 'wrong shape'}`)
+  const { field, message } = firstIssue(result.error)
+  throw new InputError(`${field || 'record'}: ${message}`)
 }
 
 /** Resolves an image path against the data file's directory; neither `..` nor a symbolic link may lead out of it. */

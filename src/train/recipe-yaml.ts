@@ -5,6 +5,7 @@
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { InputError } from '../errors.js'
+import { firstIssue } from '../schema-issue.js'
 
 export interface CheckedYaml<T> {
   readonly value: T
@@ -21,10 +22,8 @@ export function checkYaml<T>(file: string, text: string, schema: z.ZodType<T>): 
   }
   const checked = schema.safeParse(data)
   if (checked.success) return { value: checked.data, fail }
-  const issue = checked.error.issues[0]
-  if (issue === undefined) return fail([], 'not as expected')
-  if (issue.code === 'unrecognized_keys') return fail([...issue.path, issue.keys[0] ?? ''], 'unknown field; check its spelling')
-  return fail(issue.path, issue.message)
+  const { path, message } = firstIssue(checked.error)
+  return fail(path, message)
 }
 
 function parse(file: string, text: string, lineCounter: LineCounter): { document: Document; data: unknown } {

@@ -11,6 +11,7 @@ import { loadCountries } from './countries.js'
 import { makeDescribed } from './described.js'
 import { registerFonts } from './drawing.js'
 import { evaluateSingles } from './evaluate.js'
+import { makeExampleQuestions } from './examples.js'
 import { makeLanguage, recipeDocuments } from './language.js'
 import { makeLibrary } from './library.js'
 import { makeFlags, makeNaming } from './naming.js'
@@ -68,6 +69,7 @@ const parts: Record<string, (w: World) => void | Promise<void>> = {
   },
   baselines: () => makeBaselines(),
   library: (w) => makeLibrary(w.book, w.things),
+  examples: () => makeExampleQuestions(),
   sources: (w) =>
     makeSources(w.things, {
       countries: w.countries.length,
