@@ -125,8 +125,8 @@ A bilingual vision-language model of ${millions()} M parameters with InternLM-XC
 \`recipes/nano\`: vision tower ${millions('vision')} M (convolutional stem, ${config.vision?.layers} transformer blocks, ${config.vision?.tokens} tokens a picture of
 ${config.vision?.imageSize} x ${config.vision?.imageSize}), projector ${millions('projector')} M, InternLM2 decoder ${millions('decoder')} M, PLoRA ${millions('plora')} M (rank ${config.decoder.plora.others.rank}). Stored: ${storage}.
 
-It knows about 850 things that emoji show, the world's flags, short printed words, small charts and simple scenes. It is a
-demonstration that fits into a repository, not a model to rely on: look at the table.
+It has been shown drawings of about 850 things, the world's flags, short printed words, small charts and simple scenes; the table says how
+little of that it can tell yet. Its text is better than its eyes. It is a demonstration that fits into a repository, not a model to rely on.
 
 ## Scores
 
