@@ -4,12 +4,14 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { heldOutVendor, loadConcepts, unseenVendor } from './concepts.js'
+import { extraStyles, heldOutVendor, loadConcepts, unseenVendor } from './concepts.js'
 import { attributeQuestions, attributes, loadCountries, pairHeldOut } from './countries.js'
 import { packagesInstalled, workRoot } from './paths.js'
 import type { DialogueRecord, EvalRecord } from './records.js'
 
 const sets = [
+  'pretrain/vision-words',
+  'pretrain/vision-names',
   'pretrain/naming',
   'pretrain/flags',
   'pretrain/grounding',
@@ -36,7 +38,7 @@ describe.skipIf(reason !== undefined)(`the written data${reason ? ` (${reason})`
   // Read when a test asks: this body runs even where the tests are skipped.
   const written = () => sets.flatMap((name) => read<DialogueRecord>(name).map((record) => ({ name, record })))
 
-  it('never shows a held-out style of a concept, nor OpenMoji', () => {
+  it('never shows a held-out style of a concept, nor a sibling of it, nor OpenMoji', () => {
     const concepts = new Map(loadConcepts().concepts.map((c) => [c.icon, heldOutVendor(c.icon, c.vendors)]))
     expect(concepts.size).toBeGreaterThan(800)
     for (const { record } of written())
@@ -44,7 +46,11 @@ describe.skipIf(reason !== undefined)(`the written data${reason ? ` (${reason})`
         if (!path.includes('/sprites/')) continue
         const vendor = basename(dirname(path))
         expect(vendor, path).not.toBe(unseenVendor)
-        expect(vendor, path).not.toBe(concepts.get(basename(path, '.png')))
+        // Further drawings of one thing in a style are numbered: chick.1.png.
+        const held = concepts.get(basename(path, '.png').replace(/\.\d+$/, ''))
+        expect(vendor, path).not.toBe(held)
+        const family = (extraStyles as Record<string, string | undefined>)[vendor]
+        if (family !== undefined) expect(family, path).not.toBe(held)
       }
   })
 
