@@ -2,14 +2,12 @@
  * `npm run demo`: the packaged model answers questions about held-out pictures and writes one English and one Chinese article; the
  * result is out/demo/index.html. It needs no network and no arguments.
  */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { makeFolders } from '../checkpoint/folders.js'
 import { type Article, compose } from '../compose/compose.js'
 import { composerModel } from '../compose/model-composer.js'
 import { renderHtml, writeArticle } from '../compose/render-html.js'
-import { XComposerError } from '../errors.js'
 import { evaluate } from '../evaluate/evaluate.js'
 import { type Question, readQuestions } from '../evaluate/questions.js'
 import { openLibrary } from '../library/library.js'
@@ -36,8 +34,6 @@ export async function demo(io: Io, out = join(packageRoot, 'out', 'demo')): Prom
   const began = performance.now()
   const seconds = () => `${((performance.now() - began) / 1000).toFixed(1)} s`
   const say = (line: string) => io.out(`[${seconds().padStart(7)}] ${line}\n`)
-  if (!existsSync(join(packagedModel, 'model.safetensors')))
-    throw new XComposerError(`${packagedModel} has no weights yet: nano is still to be trained; docs/train.md says how`)
   const library = await openLibrary(join(examples, 'library'))
   const questions = readQuestions(join(examples, 'questions.jsonl'))
 

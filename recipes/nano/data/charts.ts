@@ -162,26 +162,28 @@ function chart(table: Table, rng: Random): Chart {
 }
 
 /** Charts of the training tables with some of their questions: each in one language only, so that no answer can be copied. */
-export function makeTrainingCharts(
+export function* trainingCharts(
   count: number,
   rng: Random,
-): { context: Context; words: { readonly en: string; readonly zh: string }; turns: readonly Qa[] }[] {
+): Generator<{ context: Context; words: { readonly en: string; readonly zh: string }; turns: readonly Qa[] }> {
   const tables = loadTables().filter((table) => !tableHeldOut(table.id))
   console.log(`chart tables for training: ${tables.length}`)
-  return Array.from({ length: count }, () => {
+  for (let i = 0; i < count; i++) {
     const { context, turns, words } = chart(rng.pick(tables), rng)
     const chosen = turns.map((both) => rng.pick(both))
-    return { context, words, turns: groupTurns(chosen, 3, 5, rng)[0] ?? [] }
-  })
+    yield { context, words, turns: groupTurns(chosen, 3, 5, rng)[0] ?? [] }
+  }
 }
 
 /** Pictures of charts. */
 export function makeCharts(count = 8000): void {
-  const records = makeTrainingCharts(count, random('charts')).map(({ context, turns }, i): DialogueRecord => {
-    const path = `img/charts/c${i}.png`
+  const records: DialogueRecord[] = []
+  // One at a time: a drawing's memory is free once it is saved.
+  for (const { context, turns } of trainingCharts(count, random('charts'))) {
+    const path = `img/charts/c${records.length}.png`
     savePng(context, size, `pretrain/${path}`)
-    return dialogue(`charts${i}`, turns, [path])
-  })
+    records.push(dialogue(`charts${records.length}`, turns, [path]))
+  }
   writeJsonl('pretrain/charts.jsonl', records)
 }
 

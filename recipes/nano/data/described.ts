@@ -5,7 +5,7 @@
 
 import type { Encyclopaedia } from './articles.js'
 import { boxText } from './boxes.js'
-import { makeTrainingCharts } from './charts.js'
+import { trainingCharts } from './charts.js'
 import type { Concept } from './concepts.js'
 import { attributeQuestions, attributes, type Country } from './countries.js'
 import { wording } from './naming.js'
@@ -56,6 +56,12 @@ function spellings(words: readonly string[], count: number, rng: Random): Descri
   })
 }
 
+function charts(count: number, rng: Random): Described[] {
+  const out: Described[] = []
+  for (const { words, turns } of trainingCharts(count, rng)) out.push({ ...words, turns })
+  return out
+}
+
 /** What a picture of one thing says, in the words of its name; the questions are those about its picture. */
 function singles(things: readonly ConceptSprites[], book: Encyclopaedia, rng: Random): Described[] {
   return things.flatMap((thing): Described[] => {
@@ -101,7 +107,7 @@ export function makeDescribed(
     ...scenes(things, 3500, rng),
     ...crowds(things, 1200, rng),
     ...spellings(wordList(wordnet, names), 3000, rng),
-    ...makeTrainingCharts(1800, rng).map(({ words, turns }) => ({ ...words, turns })),
+    ...charts(1800, rng),
     ...singles(things, book, rng),
     ...flags(countries, rng),
   ]
