@@ -61,11 +61,11 @@ describe('a model directory', () => {
     expect(() => openModelDirectory(dir)).toThrow(message)
   })
 
-  it('says what is missing: the directory, the config, the weights, or a reader for torch files', () => {
+  it('says what is missing: the directory, the config or the weights', () => {
     expect(() => openModelDirectory(join(dir, 'nowhere'))).toThrow(/no such model directory/)
     expect(() => openModelDirectory(dir)).toThrow(/no weights, expected model.safetensors/)
-    writeFileSync(join(dir, 'pytorch_model-00001-of-00001.bin'), '')
-    expect(() => openModelDirectory(dir)).toThrow(/only torch pytorch_model\*.bin weights/)
+    writeFileSync(join(dir, 'pytorch_model.bin'), 'x')
+    expect(() => openModelDirectory(dir)).toThrow(/pytorch_model.bin: no zip archive/)
     shard('model.safetensors', 'a')
     rmSync(join(dir, 'config.json'))
     expect(() => openModelDirectory(dir)).toThrow(/config.json: no such file/)

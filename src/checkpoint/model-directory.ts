@@ -1,13 +1,15 @@
 /**
- * A model directory in the Hugging Face layout: config.json beside model.safetensors, or beside shards listed in
- * model.safetensors.index.json. Gives every tensor its place on disk; knows nothing of which tensors a network needs (that is
+ * A model directory in the Hugging Face layout: config.json beside model.safetensors or pytorch_model.bin, or beside shards listed in
+ * an index of either kind (safetensors where both are there). Gives every tensor its place on disk; knows nothing of which tensors a network needs (that is
  * model/config) beyond the buffers that every loader ignores (SPEC section 3, loader rules).
  */
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError } from '../errors.js'
 import { describe, isRecord, readJsonObject } from './json.js'
-import { openSafetensors, type TensorEntry } from './safetensors.js'
+import { openSafetensors } from './safetensors.js'
+import type { TensorEntry } from './tensors.js'
+import { openTorchFile } from './torch-file.js'
 
 export interface ModelDirectory {
   readonly dir: string
@@ -19,8 +21,11 @@ export interface ModelDirectory {
 }
 
 const CONFIG = 'config.json'
-const SINGLE = 'model.safetensors'
-const INDEX = 'model.safetensors.index.json'
+/** The files that can hold the weights, in the order of preference: the whole in one, or an index of shards. */
+const WEIGHTS = [
+  { single: 'model.safetensors', index: 'model.safetensors.index.json', open: (file: string) => openSafetensors(file).tensors },
+  { single: 'pytorch_model.bin', index: 'pytorch_model.bin.index.json', open: openTorchFile },
+] as const
 const MAX_CONFIG = 10_000_000
 const MAX_INDEX = 100_000_000
 const IGNORED = /(^|\.)(rotary_emb\.inv_freq|position_ids)$/
@@ -32,8 +37,7 @@ const IGNORED = /(^|\.)(rotary_emb\.inv_freq|position_ids)$/
 export function openModelDirectory(dir: string): ModelDirectory {
   if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) throw new InputError(`${dir}: no such model directory`)
   const path = (name: string): string => join(dir, plainName(dir, name))
-  const tensors = existsSync(path(SINGLE)) ? openSingle(path(SINGLE)) : existsSync(path(INDEX)) ? openShards(dir) : noWeights(dir)
-  return { dir, config: readJsonObject(path(CONFIG), MAX_CONFIG), tensors, path }
+  return { dir, config: readJsonObject(path(CONFIG), MAX_CONFIG), tensors: openWeights(dir), path }
 }
 
 /** Only names directly inside the directory; shards may be links (as in the hub's cache), but no name may walk away. */
@@ -44,13 +48,18 @@ function plainName(where: string, name: string): string {
   return name
 }
 
-function openSingle(file: string): Map<string, TensorEntry> {
-  const { tensors } = openSafetensors(file)
-  return new Map([...tensors].filter(([name]) => !IGNORED.test(name)))
+type OpenFile = (file: string) => ReadonlyMap<string, TensorEntry>
+
+/** The tensors of a directory, without its config. @throws InputError as openModelDirectory */
+export function openWeights(dir: string): Map<string, TensorEntry> {
+  for (const { single, index, open } of WEIGHTS) {
+    if (existsSync(join(dir, single))) return new Map([...open(join(dir, single))].filter(([name]) => !IGNORED.test(name)))
+    if (existsSync(join(dir, index))) return openShards(dir, join(dir, index), open)
+  }
+  throw new InputError(`${dir}: no weights, expected ${WEIGHTS.flatMap(({ single, index }) => [single, index]).join(', ')}`)
 }
 
-function openShards(dir: string): Map<string, TensorEntry> {
-  const file = join(dir, INDEX)
+function openShards(dir: string, file: string, open: OpenFile): Map<string, TensorEntry> {
   const { weight_map: weights } = readJsonObject(file, MAX_INDEX)
   if (!isRecord(weights))
     throw new InputError(`${file}: weight_map: expected an object of tensor name to file, got ${describe(weights)}`)
@@ -62,7 +71,7 @@ function openShards(dir: string): Map<string, TensorEntry> {
   }
   const tensors = new Map<string, TensorEntry>()
   for (const shard of new Set(shardOf.values())) {
-    for (const [name, entry] of openSafetensors(join(dir, shard)).tensors) {
+    for (const [name, entry] of open(join(dir, shard))) {
       if (IGNORED.test(name)) continue
       const listed = shardOf.get(name)
       if (listed === undefined) throw new InputError(`${file}: tensor ${describe(name)} of ${shard} is not in the index`)
@@ -74,11 +83,4 @@ function openShards(dir: string): Map<string, TensorEntry> {
     if (!tensors.has(name) && !IGNORED.test(name)) throw new InputError(`${file}: tensor ${describe(name)} is not in ${shard}`)
   }
   return tensors
-}
-
-function noWeights(dir: string): never {
-  if (readdirSync(dir).some((name) => /^pytorch_model.*\.bin$/.test(name))) {
-    throw new InputError(`${dir}: only torch pytorch_model*.bin weights, which are not read yet; convert them to ${SINGLE}`)
-  }
-  throw new InputError(`${dir}: no weights, expected ${SINGLE} or ${INDEX}`)
 }

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { InputError } from '../errors.js'
-import { openSafetensors, readRaw, readTensor, type TensorEntry, writeSafetensors } from './safetensors.js'
+import { openSafetensors, writeSafetensors } from './safetensors.js'
+import { readRaw, readTensor, type TensorEntry } from './tensors.js'
 
 let dir = ''
 beforeAll(() => {

@@ -3,41 +3,11 @@
  * of all tensors with no gap and no overlap. Everything a header claims is checked against the file before any tensor is
  * read, so a hostile file costs its own header and no more. It does not know what the tensors mean (SPEC section 3).
  */
-import { closeSync, openSync, readSync } from 'node:fs'
 import { InputError } from '../errors.js'
 import { writeAll, writeFileAtomically } from './atomic.js'
-import { narrowBF16, narrowF16, widenBF16, widenF16 } from './half.js'
+import { narrowBF16, narrowF16 } from './half.js'
 import { describe, isRecord, parseJsonObject, statFile } from './json.js'
-
-const BYTES = {
-  BOOL: 1,
-  U8: 1,
-  I8: 1,
-  F8_E5M2: 1,
-  F8_E4M3: 1,
-  U16: 2,
-  I16: 2,
-  F16: 2,
-  BF16: 2,
-  U32: 4,
-  I32: 4,
-  F32: 4,
-  U64: 8,
-  I64: 8,
-  F64: 8,
-} as const
-
-export type Dtype = keyof typeof BYTES
-
-/** Where one tensor lies: `offset` counts from the start of the file. */
-export interface TensorEntry {
-  readonly name: string
-  readonly dtype: Dtype
-  readonly shape: readonly number[]
-  readonly file: string
-  readonly offset: number
-  readonly byteLength: number
-}
+import { BYTES, type Dtype, isDtype, readBytes, sizeOf, type TensorEntry } from './tensors.js'
 
 export interface SafetensorsFile {
   readonly path: string
@@ -58,7 +28,6 @@ export interface TensorToWrite {
 }
 
 const MAX_HEADER = 100_000_000
-const READ_BYTES = 1 << 24
 /** The engine maps tensors straight from the file; 64 bytes is the widest vector load. */
 const ALIGNMENT = 64
 
@@ -124,24 +93,8 @@ function readEntry(file: string, name: string, value: unknown, dataStart: number
   return { name, dtype, shape, file, offset: dataStart + begin, byteLength: expected }
 }
 
-function isDtype(value: unknown): value is Dtype {
-  return typeof value === 'string' && Object.hasOwn(BYTES, value)
-}
-
 function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0)
-}
-
-/** Bytes of a tensor. Throws InputError once the product leaves the integers a number can hold. */
-function sizeOf(where: string, dtype: Dtype, shape: readonly number[]): number {
-  let product: number = BYTES[dtype]
-  for (const n of shape) {
-    product *= n
-    if (product > Number.MAX_SAFE_INTEGER) {
-      throw new InputError(`${where}: shape [${shape.join(', ')}] of ${dtype} is larger than 2^53 bytes`)
-    }
-  }
-  return product
 }
 
 function checkContiguous(file: string, entries: readonly TensorEntry[], dataStart: number, size: number): void {
@@ -157,53 +110,6 @@ function checkContiguous(file: string, entries: readonly TensorEntry[], dataStar
     before = describe(entry.name)
   }
   if (at !== size) throw new InputError(`${file}: ${size - at} bytes after the last tensor; expected the file to end with it`)
-}
-
-/** The tensor's values as float32, in row-major order. F32, F16 and BF16 only, exactly; InputError for every other dtype. */
-export function readTensor(entry: TensorEntry): Float32Array {
-  const { dtype, byteLength } = entry
-  if (dtype === 'F32') {
-    const out = new Float32Array(byteLength / 4)
-    readInto(entry.file, entry.offset, new Uint8Array(out.buffer))
-    return out
-  }
-  if (dtype !== 'F16' && dtype !== 'BF16') {
-    throw new InputError(`${entry.file}: tensor ${describe(entry.name)}: dtype ${dtype}, expected F32, F16 or BF16`)
-  }
-  const widen = dtype === 'F16' ? widenF16 : widenBF16
-  const out = new Float32Array(byteLength / 2)
-  const part = new Uint16Array(Math.min(out.length, READ_BYTES / 2))
-  for (let at = 0; at < out.length; at += part.length) {
-    const halves = part.subarray(0, Math.min(part.length, out.length - at))
-    readInto(entry.file, entry.offset + at * 2, new Uint8Array(halves.buffer, 0, halves.byteLength))
-    widen(halves, out, at)
-  }
-  return out
-}
-
-/** The tensor's bytes as they are stored (little-endian); the buffer starts at its byte 0, so any typed view fits. */
-export function readRaw(entry: TensorEntry): Uint8Array {
-  return readBytes(entry.file, entry.offset, entry.byteLength)
-}
-
-function readBytes(file: string, offset: number, length: number): Uint8Array {
-  const out = new Uint8Array(length)
-  readInto(file, offset, out)
-  return out
-}
-
-function readInto(file: string, offset: number, to: Uint8Array): void {
-  const fd = openSync(file, 'r')
-  try {
-    for (let at = 0; at < to.byteLength; ) {
-      const got = readSync(fd, to, at, Math.min(1 << 30, to.byteLength - at), offset + at)
-      if (got === 0)
-        throw new InputError(`${file}: ended at byte ${offset + at}, expected ${offset + to.byteLength}; it changed while read`)
-      at += got
-    }
-  } finally {
-    closeSync(fd)
-  }
 }
 
 /**

@@ -1,7 +1,7 @@
 /** A model directory with its configuration, checked against each other before anything is allocated (SPEC 3, 14b). */
 import { existsSync } from 'node:fs'
 import { type ModelDirectory, openModelDirectory } from '../checkpoint/model-directory.js'
-import { readTensor } from '../checkpoint/safetensors.js'
+import { readTensor } from '../checkpoint/tensors.js'
 import { InputError } from '../errors.js'
 import { type ModelConfig, parseModelConfig } from './config.js'
 import { modelParameters, type ParameterSpec } from './parameters.js'

@@ -2,7 +2,7 @@
  * A checkpoint's weights in memory for inference: float32 tensors where they lie in the mapped file, half precision widened
  * once, quantised blocks as they are. Every graph that asks for a weight gets the same memory.
  */
-import { readRaw, readTensor, type TensorEntry } from '../checkpoint/safetensors.js'
+import { readRaw, readTensor, type TensorEntry } from '../checkpoint/tensors.js'
 import { allocate, blockProduct, canMapFiles, type Graph, linear, MappedFile, type Tensor, Value } from '../engine/index.js'
 import { InputError } from '../errors.js'
 import { packedRowOrder } from './attention.js'
@@ -98,7 +98,7 @@ export class WeightStore {
   }
 
   private floatsOf(entry: TensorEntry): Float32Array {
-    const mapped = entry.dtype === 'F32' && entry.offset % 4 === 0 ? this.mapping(entry.file) : undefined
+    const mapped = entry.dtype === 'F32' && entry.offset % 4 === 0 && !entry.strides ? this.mapping(entry.file) : undefined
     return mapped ? new Float32Array(mapped.bytes, entry.offset, entry.byteLength / 4) : offHeap(readTensor(entry))
   }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openModelDirectory } from '../checkpoint/model-directory.js'
-import { readTensor } from '../checkpoint/safetensors.js'
+import { readTensor } from '../checkpoint/tensors.js'
 import { evaluateGraph, Graph, gelu, quickGelu, silu, type Tensor } from '../engine/index.js'
 import { parseModelConfig } from '../model/config.js'
 import { resizePositions } from '../model/position-resize.js'

@@ -1,5 +1,6 @@
 /** Comparing arrays of numbers with the goldens' tolerances. */
-import { openSafetensors, readRaw, readTensor } from '../checkpoint/safetensors.js'
+import { openSafetensors } from '../checkpoint/safetensors.js'
+import { readRaw, readTensor } from '../checkpoint/tensors.js'
 
 /** Largest |a - b|, and the largest |a - b| / (absolute + relative |b|), which passes up to 1. */
 export interface Difference {

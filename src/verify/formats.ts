@@ -1,11 +1,13 @@
 /**
  * Golden check "formats": F32, F16 and BF16 safetensors to float32, bit for bit, and the rounding back (SPEC section 3).
- * The torch .bin half of the folder is not compared yet; its case says so.
+ * The folder's torch checkpoint (index, pickle, a strided view) gives the values that torch gave.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { narrowBF16, narrowF16 } from '../checkpoint/half.js'
-import { openSafetensors, readRaw, readTensor } from '../checkpoint/safetensors.js'
+import { openWeights } from '../checkpoint/model-directory.js'
+import { openSafetensors } from '../checkpoint/safetensors.js'
+import { readRaw, readTensor } from '../checkpoint/tensors.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 
 const TORCH_INDEX = 'pytorch_model.bin.index.json'
@@ -31,8 +33,17 @@ function* run(dir: string): Generator<CaseResult> {
       yield { name: `f32 to ${kind}/${name}`, passed, detail: `${narrow.length} values rounded, bit for bit` }
     }
   }
-  if (existsSync(join(dir, TORCH_INDEX)))
-    yield { name: 'torch .bin', passed: true, detail: 'skipped: torch .bin is not read yet' }
+  if (existsSync(join(dir, TORCH_INDEX))) yield* torchTensors(dir)
+}
+
+function* torchTensors(dir: string): Generator<CaseResult> {
+  const expected = openSafetensors(join(dir, 'expected_bin.safetensors')).tensors
+  for (const [name, entry] of openWeights(dir)) {
+    const want = expected.get(name)
+    const read = entry.dtype.includes('F') ? readTensor : readRaw
+    const passed = want !== undefined && want.shape.join() === entry.shape.join() && sameBits(read(entry), read(want))
+    yield { name: `torch .bin/${name}`, passed, detail: `${entry.dtype} [${entry.shape.join(', ')}], bit for bit` }
+  }
 }
 
 function sameBits(a: ArrayBufferView, b: ArrayBufferView): boolean {
