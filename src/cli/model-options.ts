@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError } from '../errors.js'
 import type { ChatOptions } from '../generate/chat.js'
+import { DEFAULT_TILES } from '../model/config.js'
 import { XComposer } from '../model/xcomposer.js'
 import type { Args, Options } from './command.js'
 import type { Io } from './io.js'
@@ -58,6 +59,7 @@ export const answerOptions: Options = {
   seed: { type: 'string' },
   'repetition-penalty': { type: 'string' },
   beams: { type: 'string' },
+  'hd-num': { type: 'string' },
 }
 
 export const answerHelp = `      --max-new-tokens N     longest answer in tokens (default 1024)
@@ -67,7 +69,8 @@ export const answerHelp = `      --max-new-tokens N     longest answer in tokens
       --top-k K              implies --sample (default 50)
       --seed N               implies --sample; the same seed gives the same answer (default 0)
       --repetition-penalty R above 1 discourages words that stand already (default 1, with --sample 1.005)
-      --beams N              beam search, 1 to 16; not together with sampling`
+      --beams N              beam search, 1 to 16; not together with sampling
+      --hd-num N             tiles that a 4KHD model may cut a picture into, 1 to 144 (default ${DEFAULT_TILES})`
 
 /** How to answer, from the options: greedy unless one of them asks for sampling. @throws InputError */
 export function answerSettings(args: Args): ChatOptions {
@@ -77,6 +80,7 @@ export function answerSettings(args: Args): ChatOptions {
   const topK = args.wholeNumber('top-k', 1, 1_000_000)
   const seed = args.wholeNumber('seed', 0, 2 ** 32 - 1)
   const beams = args.wholeNumber('beams', 1, 16)
+  const hdNum = args.wholeNumber('hd-num', 1, 144)
   const drawn = args.flag('sample') || [temperature, topP, topK, seed].some((value) => value !== undefined)
   const repetitionPenalty = args.number('repetition-penalty', 0.01, 100) ?? (drawn ? 1.005 : 1)
   if (topP === 0) throw new InputError('--top-p: expected a number above 0, got "0"')
@@ -90,5 +94,6 @@ export function answerSettings(args: Args): ChatOptions {
     repetitionPenalty,
     sampling: greedy ? 'greedy' : { temperature: temperature ?? 1, topP: topP ?? 0.8, topK: topK ?? 50, seed: seed ?? 0 },
     ...(beams === undefined ? {} : { beams }),
+    ...(hdNum === undefined ? {} : { hdNum }),
   }
 }

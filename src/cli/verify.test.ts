@@ -31,7 +31,7 @@ it('a wrong case fails alone, other folders are still checked, unknown ones are 
   cpSync(join(goldens, 'composition'), join(dir, 'composition'), { recursive: true })
   mkdirSync(join(dir, 'logits_processors'))
   writeFileSync(join(dir, 'logits_processors', 'cases.json'), '{')
-  for (const name of ['hd_tiling', 'made_up']) mkdirSync(join(dir, name))
+  for (const name of ['scorers', 'made_up']) mkdirSync(join(dir, name))
   const { code, lines, last } = await verify(dir)
   expect(code).toBe(1)
   expect(lines.filter((line) => line.startsWith('FAIL'))).toHaveLength(1)

@@ -1,6 +1,6 @@
 /** The real model behind the composition steps: prompts in the composition layout, the front cut where a prompt is too long. */
 import { answer } from '../generate/chat.js'
-import { encodePictures } from '../generate/pictures.js'
+import { encodePictures, imageTokens } from '../generate/pictures.js'
 import type { XComposer } from '../model/xcomposer.js'
 import { compositionPrompt, type PromptPart } from '../text/prompt.js'
 import type { ComposerModel } from './prompt.js'
@@ -14,12 +14,16 @@ export function composerModel(model: XComposer): ComposerModel {
     async complete(prompt, options) {
       const began = performance.now()
       const files = prompt.content.flatMap((part) => (part.type === 'image' ? [part.file] : []))
+      const tokens = await imageTokens(
+        model,
+        files.map((file) => ({ file })),
+      )
       let image = 0
       const user = prompt.content.map((part) => (part.type === 'text' ? part : { type: 'image' as const, image: image++ }))
       const assembled = compositionPrompt(
         model.tokenizer,
         { user, prefix: prompt.prefix },
-        { images: files.length, imageTokens: model.config.vision?.tokens ?? 1, maxLength: Number.MAX_SAFE_INTEGER },
+        { images: files.length, imageTokens: tokens, maxLength: Number.MAX_SAFE_INTEGER },
       )
       const parts = keepEnd(assembled.parts, model.contextLength - Math.min(ROOM, options.maxNewTokens))
       // Pictures that were cut away are not encoded; the others keep their numbers.

@@ -7,7 +7,7 @@ import type { XComposer } from '../model/xcomposer.js'
 import { type ChatContent, type ChatTurn, chatPrompt, type PromptPart } from '../text/prompt.js'
 import { beamSearch } from './beam.js'
 import { generate } from './generate.js'
-import { encodePictures, type Picture } from './pictures.js'
+import { encodePictures, imageTokens, type Picture, type PictureOptions } from './pictures.js'
 import type { SamplingSettings } from './processors.js'
 
 /** A picture of a message. */
@@ -22,7 +22,7 @@ export interface ChatMessage {
 }
 
 /** How an answer is made. */
-export interface ChatOptions {
+export interface ChatOptions extends PictureOptions {
   /** At most this many new tokens (default 512), and never beyond the model's context. */
   readonly maxNewTokens?: number
   /** Greedy by default. */
@@ -64,11 +64,11 @@ export async function* chat(
 ): AsyncGenerator<string, ChatResult, void> {
   const began = performance.now()
   const { request, pictures } = readMessages(messages, options.prefix)
-  const features = await encodePictures(model, pictures)
+  const features = await encodePictures(model, pictures, options)
   const encoded = performance.now()
   const prompt = chatPrompt(model.tokenizer, request, {
     images: pictures.length,
-    imageTokens: model.config.vision?.tokens ?? 1,
+    imageTokens: await imageTokens(model, pictures, options),
     maxLength: model.contextLength - 1,
     bos: model.config.promptBos,
   })

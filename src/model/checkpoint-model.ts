@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import { type ModelDirectory, openModelDirectory } from '../checkpoint/model-directory.js'
 import { readTensor } from '../checkpoint/tensors.js'
 import { InputError } from '../errors.js'
-import { type ModelConfig, parseModelConfig } from './config.js'
-import { modelParameters, type ParameterSpec } from './parameters.js'
+import { type CheckpointShapes, type ModelConfig, parseModelConfig } from './config.js'
+import { modelParameters, type ParameterSpec, tileMarks, visionPrefix } from './parameters.js'
 
 /** An opened checkpoint: nothing is read yet but headers. */
 export interface CheckpointModel {
@@ -27,14 +27,7 @@ export function isQuantized(m: { readonly directory: ModelDirectory }, name: str
  */
 export function openModel(dir: string): CheckpointModel {
   const directory = openModelDirectory(dir)
-  const rank = (name: string) => {
-    const entry = directory.tensors.get(`${name}.weight`) ?? directory.tensors.get(`${name}.weight${blockSuffix.values}`)
-    return entry?.shape[0]
-  }
-  const wqkv = rank('model.layers.0.attention.wqkv.Plora_A')
-  const others = rank('model.layers.0.attention.wo.Plora_A')
-  const ranks = { ...(wqkv ? { wqkv } : {}), ...(others ? { others } : {}) }
-  const config = parseModelConfig(directory.config, directory.path('config.json'), ranks)
+  const config = parseModelConfig(directory.config, directory.path('config.json'), checkpointShapes(directory))
   const specs = modelParameters(config)
   for (const spec of specs) {
     if (spec.optional || isQuantized({ directory }, spec.name)) continue
@@ -49,6 +42,41 @@ export function openModel(dir: string): CheckpointModel {
     }
   }
   return { directory, config, specs }
+}
+
+/** What the tensors' shapes say about the network; the released configurations leave most of it out. */
+function checkpointShapes({ tensors }: ModelDirectory): CheckpointShapes {
+  const shape = (name: string) => (tensors.get(name) ?? tensors.get(`${name}${blockSuffix.values}`))?.shape
+  const wqkv = shape('model.layers.0.attention.wqkv.Plora_A.weight')?.[0]
+  const others = shape('model.layers.0.attention.wo.Plora_A.weight')?.[0]
+  const vision = visionShapes((name) => shape(`${visionPrefix}.${name}`))
+  return {
+    ...(wqkv ? { wqkv } : {}),
+    ...(others ? { others } : {}),
+    ...(vision ? { vision } : {}),
+    tiled: tensors.has(tileMarks.separator),
+  }
+}
+
+/** CLIP towers have heads of 64. */
+const VISION_HEAD = 64
+
+function visionShapes(shape: (name: string) => readonly number[] | undefined): CheckpointShapes['vision'] {
+  const [hidden] = shape('embeddings.class_embedding') ?? []
+  const patch = shape('embeddings.patch_embedding.weight')?.[2]
+  const positions = shape('embeddings.position_embedding.weight')?.[0]
+  const intermediate = shape('encoder.layers.0.mlp.fc1.weight')?.[0]
+  if (!hidden || !patch || !positions || !intermediate) return undefined
+  let layers = 1
+  while (shape(`encoder.layers.${layers}.mlp.fc1.weight`)) layers++
+  return {
+    hidden_size: hidden,
+    intermediate_size: intermediate,
+    num_hidden_layers: layers,
+    num_attention_heads: Math.max(1, Math.floor(hidden / VISION_HEAD)),
+    image_size: patch * Math.max(1, Math.floor(Math.sqrt(positions - 1))),
+    patch_size: patch,
+  }
 }
 
 /** A tensor as float32. */

@@ -47,9 +47,14 @@ export interface VisionConfig {
   readonly patchSize: number
   readonly normEpsilon: number
   readonly stem: readonly StemLayer[] | null
-  /** Tokens a picture: (imageSize / patchSize)^2. */
+  /** Patches of one picture or tile: (imageSize / patchSize)^2. Without tiles, these are the image tokens of a picture. */
   readonly tokens: number
+  /** 4KHD: pictures are cut into tiles of imageSize, and four patches become one image token. */
+  readonly tiled: boolean
 }
+
+/** Tiles a picture may be cut into where nobody says (SPEC 6): what the model was trained with. */
+export const DEFAULT_TILES = 25
 
 /** The whole model. */
 export interface ModelConfig {
@@ -94,6 +99,7 @@ const schema = z.object({
   prompt_bos: z.enum(['reference', 'first']).default('reference'),
   img_size: size.optional(),
   vision_config: visionSchema.nullish(),
+  hd: z.boolean().default(false),
   plora_rank: size.optional(),
   plora_alpha: z.number().positive().optional(),
   plora_rank_wqkv: size.optional(),
@@ -107,19 +113,24 @@ const schema = z.object({
     .nullish(),
 })
 
-/** Ranks read from a checkpoint's tensors, where config.json does not say. */
-export interface CheckpointRanks {
+/** What a checkpoint's tensors say, for configurations that leave it out as the releases do. */
+export interface CheckpointShapes {
+  /** PLoRA ranks. */
   readonly wqkv?: number
   readonly others?: number
+  /** The vision tower's sizes, under config.json's names; used where it has no vision_config. */
+  readonly vision?: z.input<typeof visionSchema>
+  /** Whether the marks of tiled pictures are there. */
+  readonly tiled?: boolean
 }
 
 /**
  * Reads a parsed config.json.
  * @param file named in errors
- * @param ranks PLoRA ranks of the checkpoint (shape of Plora_A), used where the configuration has none
+ * @param shapes what the checkpoint's tensors say, used where the configuration is silent (ranks: always)
  * @throws InputError naming file and field
  */
-export function parseModelConfig(json: unknown, file: string, ranks: CheckpointRanks = {}): ModelConfig {
+export function parseModelConfig(json: unknown, file: string, shapes: CheckpointShapes = {}): ModelConfig {
   const parsed = schema.safeParse(json)
   if (!parsed.success) {
     const { field, message } = firstIssue(parsed.error)
@@ -135,10 +146,11 @@ export function parseModelConfig(json: unknown, file: string, ranks: CheckpointR
     throw fail(`num_attention_heads ${c.num_attention_heads} is not divisible by num_key_value_heads ${kvHeads}`)
   }
   if ((c.hidden_size / c.num_attention_heads) % 2) throw fail('the head dimension is odd: rotary positions need an even one')
-  const wqkvRank = ranks.wqkv ?? c.plora_rank_wqkv ?? c.plora_rank ?? 256
-  const rank = ranks.others ?? c.plora_rank ?? 256
+  const wqkvRank = shapes.wqkv ?? c.plora_rank_wqkv ?? c.plora_rank ?? 256
+  const rank = shapes.others ?? c.plora_rank ?? 256
   // The scale cannot be read from shapes: 1, but 2 where wqkv has the 4KHD rank 8 and nothing else is said (SPEC 1).
   const wqkvAlpha = c.plora_alpha_wqkv ?? (wqkvRank === 8 && c.plora_alpha === undefined ? 16 : wqkvRank)
+  const tiled = c.hd || (shapes.tiled ?? false)
   return {
     decoder: {
       vocabularySize: c.vocab_size,
@@ -159,7 +171,11 @@ export function parseModelConfig(json: unknown, file: string, ranks: CheckpointR
         others: { rank, scale: (c.plora_alpha ?? rank) / rank },
       },
     },
-    vision: c.vision_config ? visionConfig(c.vision_config, c.img_size, fail) : null,
+    vision: c.vision_config
+      ? visionConfig(c.vision_config, c.img_size, tiled, fail)
+      : shapes.vision
+        ? visionConfig(visionSchema.parse(shapes.vision), undefined, tiled, fail)
+        : null,
     maxLength: c.max_length,
     promptBos: c.prompt_bos,
     quantization: c.quantization_config
@@ -171,6 +187,7 @@ export function parseModelConfig(json: unknown, file: string, ranks: CheckpointR
 function visionConfig(
   v: z.infer<typeof visionSchema>,
   imgSize: number | undefined,
+  tiled: boolean,
   fail: (text: string) => InputError,
 ): VisionConfig {
   const imageSize = imgSize ?? v.image_size ?? 490
@@ -186,6 +203,8 @@ function visionConfig(
     if (stem.at(-1)?.channels !== v.hidden_size)
       throw fail(`vision_config: the stem must end with hidden_size ${v.hidden_size} channels`)
   }
+  if (tiled && (imageSize / v.patch_size) % 2)
+    throw fail(`vision: ${imageSize / v.patch_size} patches a side, expected an even number to merge in squares`)
   return {
     hiddenSize: v.hidden_size,
     intermediateSize: v.intermediate_size,
@@ -196,5 +215,6 @@ function visionConfig(
     normEpsilon: v.layer_norm_eps,
     stem,
     tokens: (imageSize / v.patch_size) ** 2,
+    tiled,
   }
 }

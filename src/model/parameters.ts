@@ -19,6 +19,9 @@ export interface ParameterSpec {
 /** Prefix of the vision tower's tensors. */
 export const visionPrefix = 'vit.vision_tower.vision_model'
 
+/** The rows that the 4KHD variant puts between tiles: behind a line, and between the whole picture and its tiles. */
+export const tileMarks = { separator: 'plora_glb_GN', newline: 'plora_sub_GN' } as const
+
 function linearWithPlora(name: string, out: number, inputs: number, rank: number, bias: boolean): ParameterSpec[] {
   return [
     { name: `${name}.weight`, shape: [out, inputs], group: 'decoder' },
@@ -84,7 +87,14 @@ export function modelParameters(c: ModelConfig): ParameterSpec[] {
   const specs = decoderParameters(c.decoder)
   if (!c.vision) return specs
   const { hiddenSize: h } = c.decoder
-  const v = c.vision.hiddenSize
+  // Four neighbouring patches stand side by side in one row of a tiled picture.
+  const v = c.vision.hiddenSize * (c.vision.tiled ? 4 : 1)
+  const marks: ParameterSpec[] = c.vision.tiled
+    ? [
+        { name: tileMarks.separator, shape: [1, 1, v], group: 'projector' },
+        { name: tileMarks.newline, shape: [1, 1, 1, v], group: 'projector' },
+      ]
+    : []
   const projector = (name: string, ...shape: number[]): ParameterSpec => ({
     name: `vision_proj.${name}`,
     shape,
@@ -92,6 +102,7 @@ export function modelParameters(c: ModelConfig): ParameterSpec[] {
   })
   return [
     ...specs,
+    ...marks,
     ...visionParameters(c.vision),
     projector('0.weight', h, v),
     projector('0.bias', h),

@@ -3,14 +3,7 @@
  * antialiasing, edges clamped). Needed when training starts from the public 336-pixel tower; released checkpoints need none.
  */
 import { narrowF16, widenF16 } from '../checkpoint/half.js'
-
-const A = -0.75
-
-function taps(t: number): [number, number, number, number] {
-  const near = (x: number) => ((A + 2) * x - (A + 3)) * x * x + 1
-  const far = (x: number) => A * (((x - 5) * x + 8) * x - 4)
-  return [far(t + 1), near(t), near(1 - t), far(2 - t)]
-}
+import { bicubicTaps } from '../image/interpolate.js'
 
 /**
  * table [1 + from * from, width], class row first -> [1 + to * to, width]; the class row is kept.
@@ -19,11 +12,7 @@ function taps(t: number): [number, number, number, number] {
 export function resizePositions(table: Float32Array, from: number, to: number, width: number, viaHalf = false): Float32Array {
   const out = new Float32Array((1 + to * to) * width)
   out.set(table.subarray(0, width))
-  const at = Array.from({ length: to }, (_, i) => {
-    const source = ((i + 0.5) * from) / to - 0.5
-    const base = Math.floor(source)
-    return { base, weights: taps(source - base) }
-  })
+  const at = bicubicTaps(from, to)
   const clamp = (i: number) => Math.min(from - 1, Math.max(0, i))
   for (let y = 0; y < to; y++)
     for (let x = 0; x < to; x++) {
@@ -33,7 +22,7 @@ export function resizePositions(table: Float32Array, from: number, to: number, w
           const [row, column] = [at[y], at[x]]
           if (!row || !column) continue
           const weight = (row.weights[j] as number) * (column.weights[i] as number)
-          const source = (1 + clamp(row.base + j - 1) * from + clamp(column.base + i - 1)) * width
+          const source = (1 + clamp(row.first + j) * from + clamp(column.first + i)) * width
           for (let c = 0; c < width; c++) out[target + c] = (out[target + c] as number) + weight * (table[source + c] as number)
         }
     }

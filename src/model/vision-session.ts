@@ -1,13 +1,21 @@
-/** Vision tower and projector as an inference session: pixels in, rows for the decoder out. */
+/** Vision tower and projector as inference sessions: pixels in, rows for the decoder out. */
 import { Graph, Session, type SessionOptions, Value } from '../engine/index.js'
+import { cutTiles, type TiledPixels } from '../image/tiles.js'
 import type { ModelConfig, VisionConfig } from './config.js'
+import { tileMarks } from './parameters.js'
 import { projector } from './projector.js'
+import { mergeTiles, type TileMarks } from './tile-merge.js'
 import { visionTower } from './vision.js'
 import type { WeightStore } from './weight-store.js'
 
-/** The session of one model's vision side; `dispose` before the weight store. */
+/** Tiles that go through the tower together: bounds the memory of its activations. */
+const TILES_AT_ONCE = 4
+
+/** The sessions of one model's vision side; `dispose` before the weight store. */
 export class VisionSession {
-  private readonly session: Session
+  /** Tower and projector in one, or the tower alone where tiles are merged between them. */
+  private readonly tower: Session
+  private readonly merged: { readonly projector: Session; readonly marks: TileMarks } | undefined
   private readonly vision: VisionConfig
 
   constructor(
@@ -17,29 +25,73 @@ export class VisionSession {
   ) {
     if (!config.vision) throw new RangeError('the model has no vision tower')
     this.vision = config.vision
-    const g = new Graph('vision')
+    const { imageSize: s, hiddenSize, tiled } = this.vision
     const w = store.weights()
-    const s = this.vision.imageSize
+    const g = new Graph('vision')
     const features = visionTower(g, w, this.vision, g.input('pixels', 'f32', ['images', 3, s, s]))
-    g.output('rows', projector(g, w, features))
-    this.session = new Session(g, store.valuesFor(g), options)
+    g.output('rows', tiled ? features : projector(g, w, features))
+    this.tower = new Session(g, store.valuesFor(g), options)
+    if (!tiled) return
+    const p = new Graph('projector')
+    p.output('rows', projector(p, w, p.input('features', 'f32', ['rows', 4 * hiddenSize])))
+    const marks = { newline: store.floats(tileMarks.newline), separator: store.floats(tileMarks.separator) }
+    this.merged = { projector: new Session(p, store.valuesFor(p), options), marks }
   }
 
   /** pixels [images, 3, S, S] -> rows [images * tokens, hidden]. */
   async encode(pixels: Float32Array, images: number): Promise<Float32Array> {
-    const s = this.vision.imageSize
-    const input = Value.of('f32', [images, 3, s, s], pixels)
-    const rows = Value.zeros('f32', [images, this.vision.tokens, this.config.decoder.hiddenSize])
-    try {
-      await this.session.run({ inputs: { pixels: input }, outputs: { rows } })
-      return rows.data
-    } finally {
-      input.dispose()
-      rows.dispose()
+    if (this.merged) throw new RangeError('pictures of this model are tiled')
+    return this.runTower(pixels, images, this.config.decoder.hiddenSize)
+  }
+
+  /** One tiled picture -> rows [tiledTokens, hidden]. */
+  async encodeTiled(picture: TiledPixels): Promise<Float32Array> {
+    if (!this.merged) throw new RangeError('pictures of this model are not tiled')
+    return this.project(await this.mergedFeatures(picture))
+  }
+
+  /** What the projector of a tiled model reads: [tiledTokens, 4 C]. */
+  async mergedFeatures({ canvas, whole, tilesHigh, tilesWide }: TiledPixels): Promise<Float32Array> {
+    const { imageSize: s, hiddenSize, tokens } = this.vision
+    const tiles = 1 + tilesHigh * tilesWide
+    const pixels = new Float32Array(tiles * whole.length)
+    pixels.set(whole)
+    pixels.set(cutTiles(canvas, tilesHigh, tilesWide, s), whole.length)
+    const features = new Float32Array(tiles * tokens * hiddenSize)
+    for (let first = 0; first < tiles; first += TILES_AT_ONCE) {
+      const end = Math.min(tiles, first + TILES_AT_ONCE)
+      const part = await this.runTower(pixels.slice(first * whole.length, end * whole.length), end - first, hiddenSize)
+      features.set(part, first * tokens * hiddenSize)
     }
+    return mergeTiles(features, tilesHigh, tilesWide, Math.sqrt(tokens), hiddenSize, this.merged?.marks as TileMarks)
+  }
+
+  private async runTower(pixels: Float32Array, images: number, width: number): Promise<Float32Array> {
+    const s = this.vision.imageSize
+    return run(this.tower, 'pixels', Value.of('f32', [images, 3, s, s], pixels), [images, this.vision.tokens, width])
+  }
+
+  /** features [rows, 4 C] -> [rows, hidden]. */
+  private async project(features: Float32Array): Promise<Float32Array> {
+    const width = 4 * this.vision.hiddenSize
+    const rows = features.length / width
+    const input = Value.of('f32', [rows, width], features)
+    return run(this.merged?.projector as Session, 'features', input, [rows, this.config.decoder.hiddenSize])
   }
 
   dispose(): void {
-    this.session.dispose()
+    this.tower.dispose()
+    this.merged?.projector.dispose()
+  }
+}
+
+async function run(session: Session, name: string, input: Value<'f32'>, shape: readonly number[]): Promise<Float32Array> {
+  const rows = Value.zeros('f32', shape)
+  try {
+    await session.run({ inputs: { [name]: input }, outputs: { rows } })
+    return rows.data
+  } finally {
+    input.dispose()
+    rows.dispose()
   }
 }

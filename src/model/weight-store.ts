@@ -53,6 +53,11 @@ export class WeightStore {
     return new Map(g.openWeights.map(({ name, shape }) => [name, this.value(name, shape)]))
   }
 
+  /** A float tensor's values, for what is no part of a graph. */
+  floats(name: string): Float32Array {
+    return this.value(name, this.entry(name).shape).data as Float32Array
+  }
+
   /** Rows of the embedding table as float32, one id after the other: [ids, hidden]. */
   embed(ids: ArrayLike<number>): Float32Array {
     const { hiddenSize, vocabularySize } = this.model.config.decoder

@@ -2,6 +2,7 @@
 import { basename, resolve } from 'node:path'
 import type { SessionOptions } from '../engine/index.js'
 import { InputError } from '../errors.js'
+import type { TiledPixels } from '../image/tiles.js'
 import type { PromptPart } from '../text/prompt.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { type CheckpointModel, openModel, tokenizerPath } from './checkpoint-model.js'
@@ -156,6 +157,12 @@ export class XComposer {
   async encodeImages(pixels: Float32Array, images: number): Promise<Float32Array> {
     if (!this.vision) throw new InputError(`${this.name}: this model has no vision tower; ask without pictures`)
     return this.vision.encode(pixels, images)
+  }
+
+  /** One picture of a tiled model as rows for the decoder: [tiledTokens, hidden]. */
+  async encodeTiledImage(pixels: TiledPixels): Promise<Float32Array> {
+    if (!this.vision) throw new InputError(`${this.name}: this model has no vision tower; ask without pictures`)
+    return this.vision.encodeTiled(pixels)
   }
 
   /**
