@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { writeSafetensors } from '../src/checkpoint/safetensors.js'
 import { InputError } from '../src/errors.js'
-import { isQuantized, openModel, readParameter } from '../src/model/checkpoint-model.js'
+import { openModel, readParameter } from '../src/model/checkpoint-model.js'
 import { random } from '../src/train/random.js'
 
 /** Prompt positions before the first new token. */
@@ -35,7 +35,7 @@ export async function writePicture(dir: string, seed: number): Promise<string> {
 export function writeDecoder(dir: string, model: string, ids: readonly number[]): string {
   const checkpoint = openModel(model)
   const specs = checkpoint.specs.filter((s) => s.group === 'decoder')
-  const blocks = specs.find((s) => isQuantized(checkpoint, s.name))
+  const blocks = specs.find((s) => checkpoint.formats.has(s.name))
   if (blocks) throw new InputError(`${model}: tensor "${blocks.name}" is quantised; the PyTorch peer needs a float model`)
   const file = join(dir, 'decode.safetensors')
   writeSafetensors(file, [

@@ -30,6 +30,8 @@ export interface TensorToWrite {
 const MAX_HEADER = 100_000_000
 /** The engine maps tensors straight from the file; 64 bytes is the widest vector load. */
 const ALIGNMENT = 64
+/** Bytes of the widest element. */
+const WIDEST = 8
 
 /**
  * Opens and checks a file; no tensor is read. Throws InputError naming file, tensor, expected and got: header longer than
@@ -113,15 +115,16 @@ function checkContiguous(file: string, entries: readonly TensorEntry[], dataStar
 }
 
 /**
- * Writes a file in one step (temporary name, fsync, rename). Wider dtypes come first so that every tensor stays aligned to
- * its element; the data starts at a multiple of 64. Throws InputError for a name given twice or data that does not fit.
+ * Writes a file in one step (temporary name, fsync, rename). Tensors stand in the order given, except that those whose size is no
+ * multiple of 8 come last, wider dtypes first, so that every tensor stays aligned to its element; the data starts at a multiple of 64.
+ * `data` functions are called in the order of the file, once each. Throws InputError for a name given twice or data that does not fit.
  */
 export function writeSafetensors(
   file: string,
   tensors: Iterable<TensorToWrite>,
   metadata: Readonly<Record<string, string>> = {},
 ): void {
-  const ordered = [...tensors].sort((a, b) => BYTES[b.dtype] - BYTES[a.dtype])
+  const ordered = inAlignedOrder(file, [...tensors])
   const header = new Map<string, unknown>()
   if (Object.keys(metadata).length > 0) header.set('__metadata__', metadata)
   let end = 0
@@ -141,6 +144,13 @@ export function writeSafetensors(
     writeAll(fd, head)
     for (const tensor of ordered) writeAll(fd, encode(file, tensor))
   })
+}
+
+function inAlignedOrder(file: string, tensors: readonly TensorToWrite[]): TensorToWrite[] {
+  const isEven = ({ name, dtype, shape }: TensorToWrite): boolean =>
+    sizeOf(`${file}: tensor ${describe(name)}`, dtype, shape) % WIDEST === 0
+  const odd = tensors.filter((tensor) => !isEven(tensor)).sort((a, b) => BYTES[b.dtype] - BYTES[a.dtype])
+  return [...tensors.filter(isEven), ...odd]
 }
 
 function encode(file: string, { name, dtype, shape, data }: TensorToWrite): Uint8Array {

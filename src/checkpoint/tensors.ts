@@ -81,6 +81,15 @@ export function readTensor(entry: TensorEntry): Float32Array {
   return out
 }
 
+/** Rows `first` to `first + count` of a matrix (or of any tensor's first axis) as float32, so that a large one need not be in memory. */
+export function readRows(entry: TensorEntry, first: number, count: number): Float32Array {
+  const row = entry.shape.slice(1).reduce((a, b) => a * b, 1)
+  if (entry.strides) return readTensor(entry).subarray(first * row, (first + count) * row)
+  const bytes = row * BYTES[entry.dtype]
+  const shape = [count, ...entry.shape.slice(1)]
+  return readTensor({ ...entry, shape, offset: entry.offset + first * bytes, byteLength: count * bytes })
+}
+
 /** Everything from the first to the last element of a strided tensor, as one row. */
 function span(entry: TensorEntry): TensorEntry {
   const { strides: steps = [], ...rest } = entry

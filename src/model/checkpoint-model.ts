@@ -1,7 +1,8 @@
 /** A model directory with its configuration, checked against each other before anything is allocated (SPEC 3, 14b). */
 import { existsSync } from 'node:fs'
 import { type ModelDirectory, openModelDirectory } from '../checkpoint/model-directory.js'
-import { readTensor } from '../checkpoint/tensors.js'
+import { readTensor, type TensorEntry } from '../checkpoint/tensors.js'
+import type { BlockFormat } from '../engine/index.js'
 import { InputError } from '../errors.js'
 import { type CheckpointShapes, type ModelConfig, parseModelConfig } from './config.js'
 import { modelParameters, type ParameterSpec, tileMarks, visionPrefix } from './parameters.js'
@@ -11,15 +12,12 @@ export interface CheckpointModel {
   readonly directory: ModelDirectory
   readonly config: ModelConfig
   readonly specs: readonly ParameterSpec[]
+  /** How each tensor that is stored in blocks is stored. */
+  readonly formats: ReadonlyMap<string, BlockFormat>
 }
 
 /** Suffixes of a weight stored in blocks: values and scales (see model/quantized.ts). */
 export const blockSuffix = { values: '.blocks', scales: '.scales' } as const
-
-/** Whether a tensor of the model is stored in quantised blocks. */
-export function isQuantized(m: { readonly directory: ModelDirectory }, name: string): boolean {
-  return m.directory.tensors.has(`${name}${blockSuffix.values}`)
-}
 
 /**
  * Opens a model directory and checks that every tensor of its configuration is there in the right shape.
@@ -29,8 +27,14 @@ export function openModel(dir: string): CheckpointModel {
   const directory = openModelDirectory(dir)
   const config = parseModelConfig(directory.config, directory.path('config.json'), checkpointShapes(directory))
   const specs = modelParameters(config)
+  const formats = new Map<string, BlockFormat>()
   for (const spec of specs) {
-    if (spec.optional || isQuantized({ directory }, spec.name)) continue
+    const values = directory.tensors.get(spec.name + blockSuffix.values)
+    if (values) {
+      formats.set(spec.name, blockFormat(config, spec, values, directory.tensors.get(spec.name + blockSuffix.scales)))
+      continue
+    }
+    if (spec.optional) continue
     const entry = directory.tensors.get(spec.name)
     if (!entry) {
       throw new InputError(`${dir}: tensor "${spec.name}" is missing; config.json asks for [${spec.shape.join(', ')}]`)
@@ -41,7 +45,43 @@ export function openModel(dir: string): CheckpointModel {
       )
     }
   }
-  return { directory, config, specs }
+  return { directory, config, specs, formats }
+}
+
+/**
+ * The bits of a tensor in blocks, which may be more than config.json's: they show in the bytes of a block.
+ * @throws InputError when values, scales and config.json disagree
+ */
+function blockFormat(
+  config: ModelConfig,
+  spec: ParameterSpec,
+  values: TensorEntry,
+  scales: TensorEntry | undefined,
+): BlockFormat {
+  const where = `${values.file}: tensor "${values.name}"`
+  const blockSize = config.quantization?.blockSize
+  if (blockSize === undefined) throw new InputError(`${where}: is stored in blocks, but config.json has no quantization_config`)
+  if (spec.shape.length !== 2)
+    throw new InputError(`${where}: only matrices are stored in blocks, expected [${spec.shape.join(', ')}]`)
+  const [rows, inputs] = spec.shape as [number, number]
+  const count = Math.ceil(inputs / blockSize)
+  const bits = ((values.shape[2] ?? 0) * 8) / blockSize
+  if (
+    values.dtype !== 'U8' ||
+    values.shape.length !== 3 ||
+    values.shape[0] !== rows ||
+    values.shape[1] !== count ||
+    (bits !== 4 && bits !== 8)
+  ) {
+    throw new InputError(
+      `${where}: ${values.dtype} [${values.shape.join(', ')}], expected U8 [${rows}, ${count}, ${blockSize / 2} or ${blockSize}] for blocks of ${blockSize}`,
+    )
+  }
+  if (scales?.dtype !== 'F32' || scales.shape.join() !== [rows, count].join()) {
+    const got = scales ? `${scales.dtype} [${scales.shape.join(', ')}]` : 'no such tensor'
+    throw new InputError(`${values.file}: tensor "${spec.name}${blockSuffix.scales}": ${got}, expected F32 [${rows}, ${count}]`)
+  }
+  return { bits, blockSize }
 }
 
 /** What the tensors' shapes say about the network; the released configurations leave most of it out. */

@@ -1,5 +1,5 @@
 /** Properties of inference that hold for any weights. */
-import { rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { smallConfig, writeRandomModel } from '../../tests/support/random-model.js'
@@ -145,10 +145,39 @@ describe('quantised weights', () => {
     const dir = fresh()
     const out = `${dir}-q8`
     dirs.push(out)
-    expect(quantizeModel(dir, out, { bits: 8, blockSize: 32 }).relativeError).toBeLessThan(0.01)
+    for (const { relativeError } of quantizeModel(dir, out, { bits: 8, blockSize: 32 }).groups)
+      expect(relativeError).toBeLessThan(0.01)
     // Random weights amplify every rounding far more than trained ones do.
     expect(correlation(await textLogits(dir), await textLogits(out))).toBeGreaterThan(0.98)
     expect(correlation(await imageLogits(dir), await imageLogits(out))).toBeGreaterThan(0.98)
+  })
+})
+
+describe('a model in 4 bits', () => {
+  const quantised = () => {
+    const dir = fresh()
+    const out = `${dir}-q4`
+    dirs.push(out)
+    return { dir, out, report: quantizeModel(dir, out, { bits: 4, blockSize: 32 }) }
+  }
+  it('keeps PLoRA and the projector in 8, and answers close to its float32', async () => {
+    const { dir, out, report } = quantised()
+    expect(report.groups.map(({ group, bits }) => [group, bits])).toEqual([
+      ['decoder', 4],
+      ['plora', 8],
+      ['projector', 8],
+    ])
+    expect(correlation(await imageLogits(dir), await imageLogits(out))).toBeGreaterThan(0.8)
+    expect(readFileSync(join(out, 'README.md'), 'utf8')).toContain('| decoder |')
+  })
+  it.each([
+    ['another block size', { method: 'blocks', bits: 4, block_size: 64 }, /expected U8 \[.*for blocks of 64/],
+    ['no blocks at all', null, /stored in blocks, but config.json has no quantization_config/],
+  ])('is refused where its configuration says %s', (_, quantization, message) => {
+    const { out } = quantised()
+    const file = join(out, 'config.json')
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), quantization_config: quantization }))
+    expect(() => openModel(out)).toThrow(message)
   })
 })
 

@@ -1,33 +1,51 @@
 /**
- * Writes a model directory with its linear weights in 4- or 8-bit blocks, tensor by tensor. The language side (embedding,
- * head, decoder, PLoRA, projector) is quantised; the vision tower is kept in half precision, norms and biases in float32.
+ * Writes a model directory with its linear weights in 4- or 8-bit blocks, piece by piece: a few dozen megabytes of floats are in
+ * memory at a time, and the blocks of one tensor. The decoder, its embedding and its head take the bits asked for; PLoRA and the projector,
+ * small and met by every image token, take 8; the vision tower stays in half precision, norms and biases in float32.
  */
-import { copyFileSync, existsSync, statSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { copyFileSync, existsSync, statSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { writeAll, writeFileAtomically } from '../checkpoint/atomic.js'
 import { makeFolders } from '../checkpoint/folders.js'
 import { type TensorToWrite, writeSafetensors } from '../checkpoint/safetensors.js'
+import { readRows } from '../checkpoint/tensors.js'
 import type { BlockFormat } from '../engine/index.js'
 import { InputError } from '../errors.js'
-import { blockSuffix, type CheckpointModel, openModel, readParameter } from './checkpoint-model.js'
-import type { ParameterSpec } from './parameters.js'
+import { blockSuffix, openModel } from './checkpoint-model.js'
+import type { ParameterGroup, ParameterSpec } from './parameters.js'
 import { type Blocks, dequantizeRows, quantizeBlocks } from './quantize-blocks.js'
 
-/** Root mean square error of the quantised tensors of one group, relative to their root mean square. */
-export interface QuantizationReport {
+/** Float weights by rows, from wherever they come. */
+export interface FloatWeights {
+  /** config.json's content. */
+  readonly config: Readonly<Record<string, unknown>>
+  readonly specs: readonly ParameterSpec[]
+  /** Rows of a tensor's first axis, [count, ...]. */
+  rows(spec: ParameterSpec, first: number, count: number): Float32Array
+}
+
+/** Tensors in blocks of one group, and the root mean square of their rounding relative to that of their values. */
+export interface GroupError {
+  readonly group: ParameterGroup
+  readonly bits: number
   readonly tensors: number
   readonly relativeError: number
+}
+
+/** What was written. */
+export interface QuantizationReport {
+  readonly groups: readonly GroupError[]
   /** Of the written model.safetensors. */
   readonly bytes: number
 }
 
-const copied = ['tokenizer.model', 'preprocessor_config.json', 'generation_config.json', 'README.md']
-
-function inBlocks(spec: ParameterSpec, blockSize: number): boolean {
-  return spec.group !== 'vision' && spec.shape.length === 2 && (spec.shape[1] as number) >= blockSize
-}
+/** Files that go with a model unchanged. */
+const COPIED = ['tokenizer.model', 'preprocessor_config.json', 'generation_config.json']
+/** Floats in memory at a time. */
+const PIECE = 1 << 24
 
 /**
- * Quantises `dir` into the new directory `out`.
+ * Quantises the model of `dir` into the directory `out`.
  * @throws InputError when `dir` is no float model, or `out` is the same directory
  */
 export function quantizeModel(
@@ -39,56 +57,146 @@ export function quantizeModel(
   const model = openModel(dir)
   if (model.config.quantization) throw new InputError(`${dir}: is quantised already; start from the float model`)
   if (resolve(dir) === resolve(out)) throw new InputError(`${out}: is the model itself; name another directory`)
+  const entry = (name: string) => {
+    const found = model.directory.tensors.get(name)
+    if (!found) throw new InputError(`${dir}: tensor "${name}" is missing`)
+    return found
+  }
+  const weights: FloatWeights = {
+    config: model.directory.config,
+    specs: model.specs.filter(({ name, optional }) => !optional || model.directory.tensors.has(name)),
+    rows: ({ name }, first, count) => readRows(entry(name), first, count),
+  }
+  const report = writeQuantized(weights, out, format, onTensor)
+  for (const name of COPIED) {
+    if (existsSync(model.directory.path(name))) copyFileSync(model.directory.path(name), join(out, name))
+  }
+  return report
+}
+
+/** Writes weights and configuration; see quantizeModel. */
+export function writeQuantized(
+  weights: FloatWeights,
+  out: string,
+  format: BlockFormat,
+  onTensor: (name: string) => void = () => {},
+): QuantizationReport {
   makeFolders(out, 'quantize')
-  let squares = 0
-  let errors = 0
-  let tensors = 0
-  function* entries(): Generator<TensorToWrite> {
-    for (const spec of model.specs) {
+  const sums = new Map<ParameterGroup, { tensors: number; squares: number; errors: number }>()
+  const tensors = weights.specs.flatMap((spec): TensorToWrite[] => {
+    const own = tensorFormat(spec, format)
+    if (!own) return [floatTensor(weights, spec, onTensor)]
+    const [rows, inputs] = spec.shape as [number, number]
+    const count = Math.ceil(inputs / own.blockSize)
+    const sum = sums.get(spec.group) ?? { tensors: 0, squares: 0, errors: 0 }
+    sums.set(spec.group, sum)
+    // Values are asked for first and scales right after them: both come of one pass.
+    let made: Blocks | undefined
+    const blocks = (): Blocks => {
       onTensor(spec.name)
-      if (!inBlocks(spec, format.blockSize)) {
-        const half = spec.group === 'vision' && spec.shape.length > 1
-        yield { name: spec.name, dtype: half ? 'F16' : 'F32', shape: spec.shape, data: readParameter(model, spec.name) }
-        continue
-      }
-      const [rows, inputs] = spec.shape as [number, number]
-      const weight = readParameter(model, spec.name)
-      const blocks = quantizeBlocks(weight, rows, inputs, format)
-      const [square, error] = squaredError(weight, blocks, rows, inputs, format)
-      squares += square
-      errors += error
-      tensors++
-      const count = Math.ceil(inputs / format.blockSize)
-      const values = [rows, count, (format.blockSize * format.bits) / 8]
-      yield { name: spec.name + blockSuffix.values, dtype: 'U8', shape: values, data: blocks.values }
-      yield { name: spec.name + blockSuffix.scales, dtype: 'F32', shape: [rows, count], data: blocks.scales }
+      made = quantizeTensor(weights, spec, own, sum)
+      return made
     }
-  }
+    return [
+      {
+        name: spec.name + blockSuffix.values,
+        dtype: 'U8',
+        shape: [rows, count, (own.blockSize * own.bits) / 8],
+        data: () => blocks().values,
+      },
+      {
+        name: spec.name + blockSuffix.scales,
+        dtype: 'F32',
+        shape: [rows, count],
+        data: () => {
+          const { scales } = made ?? blocks()
+          made = undefined
+          return scales
+        },
+      },
+    ]
+  })
   const file = join(out, 'model.safetensors')
-  writeSafetensors(file, entries(), { format: 'pt' })
-  writeConfig(model, out, format)
-  for (const name of copied) if (existsSync(model.directory.path(name))) copyFileSync(model.directory.path(name), join(out, name))
-  return { tensors, relativeError: Math.sqrt(errors / squares), bytes: statSync(file).size }
+  writeSafetensors(file, tensors, { format: 'pt' })
+  const config = { ...weights.config, quantization_config: { method: 'blocks', bits: format.bits, block_size: format.blockSize } }
+  writeText(join(out, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
+  const groups = [...sums].map(
+    ([group, { tensors: n, squares, errors }]): GroupError => ({
+      group,
+      bits: groupBits(group, format),
+      tensors: n,
+      relativeError: Math.sqrt(errors / (squares || 1)),
+    }),
+  )
+  const report = { groups, bytes: statSync(file).size }
+  writeText(join(out, 'README.md'), quantizationCard(basename(resolve(out)), format, report))
+  return report
 }
 
-function writeConfig(model: CheckpointModel, out: string, format: BlockFormat): void {
-  const config = {
-    ...model.directory.config,
-    quantization_config: { method: 'blocks', bits: format.bits, block_size: format.blockSize },
-  }
-  writeFileSync(join(out, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
+const groupBits = (group: ParameterGroup, format: BlockFormat): 4 | 8 => (group === 'decoder' ? format.bits : 8)
+
+/** How a tensor is stored in blocks; undefined where it is not. */
+function tensorFormat({ group, shape }: ParameterSpec, format: BlockFormat): BlockFormat | undefined {
+  if (group === 'vision' || shape.length !== 2 || (shape[1] as number) < format.blockSize) return undefined
+  return { bits: groupBits(group, format), blockSize: format.blockSize }
 }
 
-function squaredError(weight: Float32Array, blocks: Blocks, rows: number, inputs: number, format: BlockFormat): [number, number] {
-  let square = 0
-  let error = 0
-  for (let row = 0; row < rows; row++) {
-    const restored = dequantizeRows(blocks, row, 1, inputs, format)
-    for (let i = 0; i < inputs; i++) {
-      const w = weight[row * inputs + i] as number
-      square += w * w
-      error += (w - (restored[i] as number)) ** 2
-    }
+function floatTensor(weights: FloatWeights, spec: ParameterSpec, onTensor: (name: string) => void): TensorToWrite {
+  const half = spec.group === 'vision' && spec.shape.length > 1
+  const data = (): Float32Array => {
+    onTensor(spec.name)
+    return weights.rows(spec, 0, spec.shape[0] ?? 1)
   }
-  return [square, error]
+  return { name: spec.name, dtype: half ? 'F16' : 'F32', shape: spec.shape, data }
+}
+
+function quantizeTensor(
+  weights: FloatWeights,
+  spec: ParameterSpec,
+  format: BlockFormat,
+  sum: { tensors: number; squares: number; errors: number },
+): Blocks {
+  const [rows, inputs] = spec.shape as [number, number]
+  const count = Math.ceil(inputs / format.blockSize)
+  const blob = (count * format.blockSize * format.bits) / 8
+  const all: Blocks = { values: new Uint8Array(rows * blob), scales: new Float32Array(rows * count) }
+  const step = Math.max(1, Math.floor(PIECE / inputs))
+  for (let first = 0; first < rows; first += step) {
+    const n = Math.min(step, rows - first)
+    const weight = weights.rows(spec, first, n)
+    const blocks = quantizeBlocks(weight, n, inputs, format)
+    all.values.set(blocks.values, first * blob)
+    all.scales.set(blocks.scales, first * count)
+    addErrors(sum, weight, dequantizeRows(blocks, 0, n, inputs, format))
+  }
+  sum.tensors++
+  return all
+}
+
+function addErrors(sum: { squares: number; errors: number }, weight: Float32Array, restored: Float32Array): void {
+  for (let i = 0; i < weight.length; i++) {
+    const w = weight[i] as number
+    sum.squares += w * w
+    sum.errors += (w - (restored[i] as number)) ** 2
+  }
+}
+
+function quantizationCard(name: string, format: BlockFormat, { groups, bytes }: QuantizationReport): string {
+  const rows = groups.map((g) => `| ${g.group} | ${g.tensors} | ${g.bits} | ${(100 * g.relativeError).toFixed(2)} % |`)
+  return `# ${name}
+
+Linear weights in ${format.bits} bits, blocks of ${format.blockSize} values with one float32 scale each, ${(bytes / 1e6).toFixed(1)} MB. Rounding error: root mean
+square of the difference, relative to that of the values.
+
+| group | tensors | bits | rounding error |
+|---|---|---|---|
+${rows.join('\n')}
+
+The vision tower is stored in half precision; norms and biases in float32.
+`
+}
+
+function writeText(file: string, text: string): void {
+  const bytes = new TextEncoder().encode(text)
+  writeFileAtomically(file, (fd) => writeAll(fd, bytes))
 }

@@ -6,7 +6,7 @@ import { readRaw, readTensor, type TensorEntry } from '../checkpoint/tensors.js'
 import { allocate, blockProduct, canMapFiles, type Graph, linear, MappedFile, type Tensor, Value } from '../engine/index.js'
 import { InputError } from '../errors.js'
 import { packedRowOrder } from './attention.js'
-import { blockSuffix, type CheckpointModel, isQuantized } from './checkpoint-model.js'
+import { blockSuffix, type CheckpointModel } from './checkpoint-model.js'
 import { dequantizeRows } from './quantize-blocks.js'
 import type { Weights } from './weights.js'
 
@@ -34,8 +34,8 @@ export class WeightStore {
       has: (name) => this.shapes.has(name),
       product: (g, x, name) => {
         const weight = `${name}.weight`
-        const format = model.config.quantization
-        if (!format || !isQuantized(model, weight)) return linear(g, x, tensor(g, weight, true))
+        const format = model.formats.get(weight)
+        if (!format) return linear(g, x, tensor(g, weight, true))
         const [values, scales] = [weight + blockSuffix.values, weight + blockSuffix.scales]
         return blockProduct(
           g,
@@ -73,8 +73,8 @@ export class WeightStore {
   private embeddingRow(id: number): Float32Array {
     const name = 'model.tok_embeddings.weight'
     const { hiddenSize, vocabularySize } = this.model.config.decoder
-    const format = this.model.config.quantization
-    if (format && isQuantized(this.model, name)) {
+    const format = this.model.formats.get(name)
+    if (format) {
       const blocks = Math.ceil(hiddenSize / format.blockSize)
       const values = this.value(name + blockSuffix.values, this.entry(name + blockSuffix.values).shape).data as Uint8Array
       const scales = this.value(name + blockSuffix.scales, [vocabularySize * blocks]).data as Float32Array
