@@ -17,6 +17,11 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
     summary: 'count parameters, memory and arithmetic',
     load: async () => (await import('./inspect.js')).inspectCommand,
   },
+  pull: { summary: 'download a model from the Hugging Face hub', load: async () => (await import('./pull.js')).pullCommand },
+  init: {
+    summary: 'make a model with random weights in an official shape',
+    load: async () => (await import('./init.js')).initCommand,
+  },
   quantize: { summary: 'store a model in 4 or 8 bits', load: async () => (await import('./quantize.js')).quantizeCommand },
   verify: { summary: 'compare with reference data', load: async () => (await import('./verify.js')).verifyCommand },
 }

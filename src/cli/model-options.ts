@@ -3,10 +3,12 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError } from '../errors.js'
 import type { ChatOptions } from '../generate/chat.js'
+import { openModel } from '../model/checkpoint-model.js'
 import { DEFAULT_TILES } from '../model/config.js'
 import { XComposer } from '../model/xcomposer.js'
 import type { Args, Options } from './command.js'
 import type { Io } from './io.js'
+import { announceMemory, memoryPlan } from './memory-plan.js'
 import { packageRoot } from './package.js'
 
 /** The model that comes with the package. */
@@ -43,7 +45,9 @@ export function modelDirectory(args: Args): string {
 export async function loadModel(args: Args, io: Io): Promise<XComposer> {
   const threads = args.wholeNumber('threads', 1, 1024)
   const provider = args.oneOf('provider', providers)
-  return XComposer.load(modelDirectory(args), {
+  const dir = modelDirectory(args)
+  announceMemory(dir, memoryPlan(openModel(dir)), io)
+  return XComposer.load(dir, {
     ...(threads === undefined ? {} : { threads }),
     ...(provider === undefined ? {} : { provider }),
     onNotice: (line) => io.err(`${line}\n`),
@@ -59,6 +63,7 @@ export const answerOptions: Options = {
   seed: { type: 'string' },
   'repetition-penalty': { type: 'string' },
   beams: { type: 'string' },
+  lookup: { type: 'boolean' },
   'hd-num': { type: 'string' },
 }
 
@@ -70,6 +75,7 @@ export const answerHelp = `      --max-new-tokens N     longest answer in tokens
       --seed N               implies --sample; the same seed gives the same answer (default 0)
       --repetition-penalty R above 1 discourages words that stand already (default 1, with --sample 1.005)
       --beams N              beam search, 1 to 16; not together with sampling
+      --lookup               guess ahead from the prompt: the same answer, sooner where it quotes; greedy only
       --hd-num N             tiles that a 4KHD model may cut a picture into, 1 to 144 (default ${DEFAULT_TILES})`
 
 /** How to answer, from the options: greedy unless one of them asks for sampling. @throws InputError */
@@ -87,6 +93,9 @@ export function answerSettings(args: Args): ChatOptions {
   if (drawn && beams !== undefined && beams > 1) {
     throw new InputError('--beams: beam search does not sample; leave out --sample, --temperature, --top-p, --top-k and --seed')
   }
+  if (args.flag('lookup') && (drawn || (beams ?? 1) > 1)) {
+    throw new InputError('--lookup: only greedy decoding can look ahead; leave out --beams and what implies --sample')
+  }
   // Temperature 0 is the common way to ask for the likeliest word each time.
   const greedy = !drawn || temperature === 0
   return {
@@ -94,6 +103,7 @@ export function answerSettings(args: Args): ChatOptions {
     repetitionPenalty,
     sampling: greedy ? 'greedy' : { temperature: temperature ?? 1, topP: topP ?? 0.8, topK: topK ?? 50, seed: seed ?? 0 },
     ...(beams === undefined ? {} : { beams }),
+    ...(args.flag('lookup') ? { lookup: true } : {}),
     ...(hdNum === undefined ? {} : { hdNum }),
   }
 }

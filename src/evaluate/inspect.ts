@@ -5,6 +5,7 @@
  */
 import type { ModelConfig, VisionConfig } from '../model/config.js'
 import { modelParameters, type ParameterGroup } from '../model/parameters.js'
+import { tensorFormat } from '../model/quantize-model.js'
 
 /** Numbers of parameters. */
 export interface ParameterCount {
@@ -110,13 +111,19 @@ export function ploraSaving(config: ModelConfig): PloraSaving {
 /** Memory of weights, cache and vision. */
 export function memoryUse(config: ModelConfig): MemoryUse {
   const { decoder: c, quantization } = config
-  const { total } = countParameters(config)
-  // Linear weights of the decoder and its head are what quantisation stores in blocks, with one float32 scale each.
-  const blocked = quantization ? baseSize(config) + c.vocabularySize * c.hiddenSize : 0
-  const bytesPerBlocked = quantization ? quantization.bits / 8 + 4 / quantization.blockSize : 0
+  let weights = 0
+  let total = 0
+  for (const spec of modelParameters(config)) {
+    if (spec.optional) continue
+    const count = product(spec.shape)
+    const format = quantization ? tensorFormat(spec, quantization) : undefined
+    // Blocks stay as they are, with one float32 scale each; everything else is computed with as float32.
+    weights += count * (format ? format.bits / 8 + 4 / format.blockSize : 4)
+    total += count
+  }
   const kvPerToken = 2 * c.layers * c.kvHeads * c.headDim * 4
   return {
-    weights: (total - blocked) * 4 + blocked * bytesPerBlocked,
+    weights,
     weightsHalf: total * 2,
     kvPerToken,
     kvFull: kvPerToken * config.maxLength,

@@ -6,7 +6,8 @@ import { InputError } from '../errors.js'
 import type { XComposer } from '../model/xcomposer.js'
 import { type ChatContent, type ChatTurn, chatPrompt, type PromptPart } from '../text/prompt.js'
 import { beamSearch } from './beam.js'
-import { generate } from './generate.js'
+import { type GenerateOptions, generate } from './generate.js'
+import { generateWithLookup } from './lookup.js'
 import { encodePictures, imageTokens, type Picture, type PictureOptions } from './pictures.js'
 import type { SamplingSettings } from './processors.js'
 
@@ -30,6 +31,8 @@ export interface ChatOptions extends PictureOptions {
   readonly repetitionPenalty?: number
   /** More than 1: beam search, whose text comes in one piece. */
   readonly beams?: number
+  /** Guess ahead from what stands in the prompt (greedy decoding only): faster where the answer quotes it. Default false. */
+  readonly lookup?: boolean
   /** Words the answer starts with; they are not part of the result. */
   readonly prefix?: string
   readonly signal?: AbortSignal
@@ -116,8 +119,13 @@ export async function* answer(
       yield text
     } else {
       const stream = tokenizer.stream()
-      const sampling = options.sampling && options.sampling !== 'greedy' ? { sampling: { seed: 0, ...options.sampling } } : {}
-      const steps = generate(logits, sequence, { ...settings, ...sampling })
+      const sampling: Pick<GenerateOptions, 'sampling'> =
+        options.sampling && options.sampling !== 'greedy' ? { sampling: { seed: 0, ...options.sampling } } : {}
+      const greedy = sampling.sampling === undefined
+      const steps =
+        options.lookup && greedy
+          ? generateWithLookup(logits, sequence, { ...settings, promptIds: idsAndPlaces(parts) })
+          : generate(logits, sequence, { ...settings, ...sampling })
       for (;;) {
         const step = await steps.next()
         if (ids.length === 0) firstTokenMs = performance.now() - clock.began
@@ -154,6 +162,11 @@ export async function* answer(
 }
 
 /** Messages as a prompt request, with their pictures numbered in order. */
+/** A prompt's ids, with -1 in the place of each picture. */
+function idsAndPlaces(parts: readonly PromptPart[]): number[] {
+  return parts.flatMap((part) => (part.kind === 'text' ? part.ids : [-1]))
+}
+
 function readMessages(messages: readonly ChatMessage[], prefix: string | undefined) {
   const pictures: Picture[] = []
   const content = (m: ChatMessage): ChatContent => {

@@ -1,8 +1,11 @@
 /** Properties of inference that hold for any weights. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { smallConfig, writeRandomModel } from '../../tests/support/random-model.js'
+import { openModelDirectory } from '../checkpoint/model-directory.js'
+import { writeSafetensors } from '../checkpoint/safetensors.js'
+import { readTensor } from '../checkpoint/tensors.js'
 import { blockProduct, evaluateGraph, Graph, liveHandles } from '../engine/index.js'
 import { normals } from '../train/initialise.js'
 import { openModel } from './checkpoint-model.js'
@@ -189,6 +192,26 @@ describe('a model directory that is not right', () => {
     expect(() => openModel(dir)).toThrow(
       `${join(dir, 'model.safetensors')}: ${tensor}: expected [128, 64] from config.json, got [96, 64]`,
     )
+  })
+  it('is loaded with a word of warning where it names code, or holds NaN', async () => {
+    const config = { ...smallConfig, vocab_size: 6000, auto_map: { AutoModel: 'modeling.Model' } }
+    const dir = fresh(config)
+    copyFileSync(new URL('../../models/nano/tokenizer.model', import.meta.url), join(dir, 'tokenizer.model'))
+    const values = [...openModelDirectory(dir).tensors.values()].map((entry) => ({
+      name: entry.name,
+      shape: entry.shape,
+      dtype: 'F32' as const,
+      data: readTensor(entry),
+    }))
+    values.find(({ name }) => name === 'model.norm.weight')?.data.fill(Number.NaN, 3, 4)
+    writeSafetensors(join(dir, 'model.safetensors'), values)
+    const lines: string[] = []
+    const model = await XComposer.load(dir, { threads: 1, onNotice: (line) => lines.push(line) })
+    model.dispose()
+    expect(lines).toEqual([
+      `${dir}: config.json names code to run (auto_map); it is ignored`,
+      expect.stringMatching(/model.safetensors: tensor "model.norm.weight" holds NaN; /),
+    ])
   })
   it('a missing directory is one line', async () => {
     await expect(XComposer.load('/nowhere/at/all')).rejects.toThrow('/nowhere/at/all: no such model directory')

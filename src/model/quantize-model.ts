@@ -135,8 +135,8 @@ export function writeQuantized(
 
 const groupBits = (group: ParameterGroup, format: BlockFormat): 4 | 8 => (group === 'decoder' ? format.bits : 8)
 
-/** How a tensor is stored in blocks; undefined where it is not. */
-function tensorFormat({ group, shape }: ParameterSpec, format: BlockFormat): BlockFormat | undefined {
+/** How a tensor of a quantised model is stored in blocks; undefined where it is not. */
+export function tensorFormat({ group, shape }: ParameterSpec, format: BlockFormat): BlockFormat | undefined {
   if (group === 'vision' || shape.length !== 2 || (shape[1] as number) < format.blockSize) return undefined
   return { bits: groupBits(group, format), blockSize: format.blockSize }
 }

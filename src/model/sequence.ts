@@ -13,3 +13,11 @@ export interface Sequence {
   fork(): Promise<Sequence>
   dispose(): void
 }
+
+/** A sequence that answers for every id of a step and can take ids back: what guessing ahead needs. */
+export interface RewindableSequence extends Sequence {
+  /** Appends ids and returns the logits [vocab] after each of them. */
+  appendAll(ids: readonly number[]): Promise<Float32Array[]>
+  /** Forgets everything behind the first `length` positions. */
+  rewind(length: number): void
+}

@@ -20,7 +20,11 @@ export class WeightStore {
   private readonly shapes: ReadonlyMap<string, readonly number[]>
   private readonly rowOrder: Int32Array
 
-  constructor(private readonly model: CheckpointModel) {
+  /** @param onNotice receives one line for each tensor with values that are no numbers */
+  constructor(
+    private readonly model: CheckpointModel,
+    private readonly onNotice: (line: string) => void = () => {},
+  ) {
     this.shapes = new Map(model.specs.map((s) => [s.name, s.shape]))
     this.rowOrder = packedRowOrder(model.config.decoder)
   }
@@ -104,7 +108,11 @@ export class WeightStore {
 
   private floatsOf(entry: TensorEntry): Float32Array {
     const mapped = entry.dtype === 'F32' && entry.offset % 4 === 0 && !entry.strides ? this.mapping(entry.file) : undefined
-    return mapped ? new Float32Array(mapped.bytes, entry.offset, entry.byteLength / 4) : offHeap(readTensor(entry))
+    const values = mapped ? new Float32Array(mapped.bytes, entry.offset, entry.byteLength / 4) : offHeap(readTensor(entry))
+    if (values.some(Number.isNaN)) {
+      this.onNotice(`${entry.file}: tensor "${entry.name}" holds NaN; answers will be wrong, download or convert the model again`)
+    }
+    return values
   }
 
   private bytesOf(entry: TensorEntry): Uint8Array {

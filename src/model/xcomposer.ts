@@ -10,7 +10,7 @@ import type { ModelConfig } from './config.js'
 import { DecoderSessions } from './decoder-session.js'
 import { type GenerationDefaults, readGenerationDefaults } from './generation-config.js'
 import { KvCache, type RotaryState } from './kv-cache.js'
-import type { Sequence } from './sequence.js'
+import type { RewindableSequence } from './sequence.js'
 import { VisionSession } from './vision-session.js'
 import { WeightStore } from './weight-store.js'
 
@@ -42,7 +42,7 @@ export class DecoderModel {
     readonly checkpoint: CheckpointModel,
     options: LoadOptions = {},
   ) {
-    this.store = new WeightStore(checkpoint)
+    this.store = new WeightStore(checkpoint, options.onNotice)
     this.sessionOptions = sessionOptions(options)
     this.sessions = new DecoderSessions(checkpoint.config.decoder, this.store, this.sessionOptions)
   }
@@ -64,7 +64,7 @@ export class DecoderModel {
 }
 
 /** A growing sequence of one model. */
-export class DecoderSequence implements Sequence {
+export class DecoderSequence implements RewindableSequence {
   constructor(
     private readonly model: DecoderModel,
     readonly cache: KvCache,
@@ -76,6 +76,18 @@ export class DecoderSequence implements Sequence {
 
   async append(ids: readonly number[]): Promise<Float32Array> {
     return this.appendRows(this.model.store.embed(ids), ids.length, [])
+  }
+
+  async appendAll(ids: readonly number[]): Promise<Float32Array[]> {
+    const logitColumns = ids.map((_, i) => i)
+    const step = { embeddings: this.model.store.embed(ids), tokens: ids.length, logitColumns }
+    const { logits } = await this.model.sessions.run(step, this.cache)
+    const width = this.model.config.decoder.vocabularySize
+    return ids.map((_, i) => logits.slice(i * width, (i + 1) * width))
+  }
+
+  rewind(length: number): void {
+    this.cache.length = Math.min(this.cache.length, length)
   }
 
   /** Appends embeddings [tokens, hidden], some of them image rows (columns in ascending order); logits after the last. */
@@ -126,6 +138,8 @@ export class XComposer {
     if (tokenizer.size > vocabularySize) {
       throw new InputError(`${dir}: tokenizer.model has ${tokenizer.size} pieces, config.json's vocab_size is ${vocabularySize}`)
     }
+    if ('auto_map' in checkpoint.directory.config)
+      options.onNotice?.(`${dir}: config.json names code to run (auto_map); it is ignored`)
     return XComposer.of(checkpoint, tokenizer, options)
   }
 

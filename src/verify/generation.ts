@@ -1,6 +1,7 @@
 /** Greedy and beam continuations against golden ids, shared by the decoder and vlm folders (SPEC 9). */
 import { beamSearch } from '../generate/beam.js'
 import { generate } from '../generate/generate.js'
+import { generateWithLookup } from '../generate/lookup.js'
 import type { DecoderSequence } from '../model/xcomposer.js'
 import type { CaseResult } from './check.js'
 
@@ -17,9 +18,17 @@ export interface Continuation {
   readonly limit?: number
   readonly repetitionPenalty?: number
   readonly contextIds?: readonly number[]
+  /** Greedy with guesses looked up in these ids and in the answer. */
+  readonly promptIds?: readonly number[]
   /** The length rule of transformers 4.33. */
   readonly oldLengthRule?: boolean
   readonly score?: number
+}
+
+/** A greedy continuation decoded twice, one id at a time and with guesses from the prompt: both must be the golden's. */
+export async function* greedyBothWays(start: Start, c: Continuation, promptIds: readonly number[]): AsyncGenerator<CaseResult> {
+  yield await continuation(start, c)
+  yield await continuation(start, { ...c, name: `${c.name}, looked up`, promptIds })
 }
 
 /** Runs one continuation of as many new ids as wanted, or up to 24 with stop ids. */
@@ -40,7 +49,9 @@ export async function continuation(start: Start, c: Continuation): Promise<CaseR
       ids = [...(best?.ids ?? []), ...(best?.stopId === undefined ? [] : [best.stopId])]
       if (c.score !== undefined) scoreError = Math.abs((best?.score ?? Number.NaN) - c.score)
     } else {
-      const steps = generate(logits, sequence, shared)
+      const steps = c.promptIds
+        ? generateWithLookup(logits, sequence, { ...shared, promptIds: c.promptIds })
+        : generate(logits, sequence, shared)
       for (;;) {
         const step = await steps.next()
         if (!step.done) ids.push(step.value.id)

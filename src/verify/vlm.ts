@@ -7,7 +7,7 @@ import { DecoderModel, promptRows } from '../model/xcomposer.js'
 import type { PromptPart } from '../text/prompt.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { difference, goldenTensors } from './compare.js'
-import { continuation } from './generation.js'
+import { continuation, greedyBothWays } from './generation.js'
 
 interface VlmCase {
   readonly case: number
@@ -62,7 +62,8 @@ export const check: GoldenCheck = {
           const s = model.sequence()
           return { logits: await s.appendRows(rows, tokens, imageColumns), sequence: s }
         }
-        yield await continuation(start, { name: `${at} greedy`, wanted: c.greedy24 })
+        const promptIds = c.segments.flatMap((s) => (s.type === 'text' ? s.ids : [-1]))
+        yield* greedyBothWays(start, { name: `${at} greedy`, wanted: c.greedy24 }, promptIds)
         const score = c.beam3_score === undefined ? {} : { score: c.beam3_score }
         yield await continuation(start, { name: `${at} beam 3`, wanted: c.beam3_24, beams: 3, ...score })
       }

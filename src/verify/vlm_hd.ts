@@ -10,7 +10,7 @@ import { DecoderModel, promptRows } from '../model/xcomposer.js'
 import type { PromptPart } from '../text/prompt.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { difference, type GoldenTensors, goldenTensors } from './compare.js'
-import { continuation } from './generation.js'
+import { greedyBothWays } from './generation.js'
 
 const ids = z.array(z.number())
 const Single = z.object({ case: z.number(), n_tokens: z.number(), before_ids: ids, after_ids: ids, greedy24: ids })
@@ -76,7 +76,7 @@ async function* single(
     const s = model.sequence()
     return { logits: await s.appendRows(rows, tokens, imageColumns), sequence: s }
   }
-  yield await continuation(start, { name: `${at} greedy`, wanted: c.greedy24 })
+  yield* greedyBothWays(start, { name: `${at} greedy`, wanted: c.greedy24 }, [...c.before_ids, -1, ...c.after_ids])
 }
 
 /** Two pictures of different sizes: the reference gives both after one another. */

@@ -1,0 +1,81 @@
+/** `xcomposer init`: a model directory in the shape of a release, with random weights, for measuring. */
+import { copyFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { writeAll, writeFileAtomically } from '../checkpoint/atomic.js'
+import { makeFolders } from '../checkpoint/folders.js'
+import { writeSafetensors } from '../checkpoint/safetensors.js'
+import { InputError } from '../errors.js'
+import { presets } from '../model/presets.js'
+import { type FloatWeights, writeQuantized } from '../model/quantize-model.js'
+import { randomWeights } from '../model/random-weights.js'
+import { Tokenizer } from '../text/tokenizer.js'
+import { type Command, noPositionals } from './command.js'
+
+const names = Object.keys(presets) as [string, ...string[]]
+
+export const initCommand: Command = {
+  name: 'init',
+  summary: 'make a model with random weights in an official shape',
+  options: {
+    preset: { type: 'string' },
+    random: { type: 'boolean' },
+    out: { type: 'string' },
+    bits: { type: 'string' },
+    block: { type: 'string' },
+    seed: { type: 'string' },
+    tokenizer: { type: 'string' },
+  },
+  help: `Usage: xcomposer init --preset NAME --random --out DIR [options]
+
+Writes a model directory in the shape of a released checkpoint with random weights: for measuring speed and memory without a download.
+Its answers mean nothing.
+
+      --preset NAME          ${names.slice(0, 2).join(', ')},
+                             ${names.slice(2).join(' or ')}
+      --random               random weights (there are no others to be had without a download)
+      --out DIR              where to write it
+      --bits N               4 or 8: linear weights in blocks at once (default: float16 throughout)
+      --block N              values that share a scale: 32, 64 or 128 (default 32)
+      --seed N               the same seed gives the same weights (default 0)
+      --tokenizer FILE       a tokenizer.model to put beside them; chat needs one
+
+Example:
+  xcomposer init --preset internlm-xcomposer2-vl-1_8b --random --bits 4 --out /tmp/random-1_8b
+`,
+  async run(args, io) {
+    noPositionals(args, 'init')
+    const preset = args.oneOf('preset', names)
+    if (preset === undefined) throw new InputError(`--preset: expected one of ${names.join(', ')}`)
+    const out = args.text('out')
+    if (out === undefined) throw new InputError('--out: expected a directory to write to')
+    if (!args.flag('random'))
+      throw new InputError('--random: expected this option, since weights are random; pull brings trained ones')
+    const bits = args.oneOf('bits', ['4', '8'] as const)
+    const blockSize = Number(args.oneOf('block', ['32', '64', '128'] as const) ?? '32')
+    const tokenizer = args.text('tokenizer')
+    if (tokenizer !== undefined) Tokenizer.load(tokenizer)
+    const weights = randomWeights(
+      presets[preset] as Record<string, unknown>,
+      preset,
+      args.wholeNumber('seed', 0, 2 ** 32 - 1) ?? 0,
+    )
+    if (bits) writeQuantized(weights, out, { bits: bits === '4' ? 4 : 8, blockSize })
+    else writeHalf(weights, out)
+    if (tokenizer !== undefined) copyFileSync(tokenizer, join(out, 'tokenizer.model'))
+    io.out(`${out}: ${(statSync(join(out, 'model.safetensors')).size / 1e9).toFixed(2)} GB\n`)
+    return 0
+  },
+}
+
+function writeHalf(weights: FloatWeights, out: string): void {
+  makeFolders(out, '--out')
+  const tensors = weights.specs.map((spec) => ({
+    name: spec.name,
+    dtype: 'F16' as const,
+    shape: spec.shape,
+    data: () => weights.rows(spec, 0, spec.shape[0] ?? 1),
+  }))
+  writeSafetensors(join(out, 'model.safetensors'), tensors, { format: 'pt' })
+  const config = new TextEncoder().encode(`${JSON.stringify({ ...weights.config, torch_dtype: 'float16' }, null, 2)}\n`)
+  writeFileAtomically(join(out, 'config.json'), (fd) => writeAll(fd, config))
+}

@@ -1,0 +1,39 @@
+/** `xcomposer pull`: a model from the hub, into the cache. */
+import { pull } from '../checkpoint/hub.js'
+import { type Command, onlyPositional } from './command.js'
+import { progressLine } from './io.js'
+
+export const pullCommand: Command = {
+  name: 'pull',
+  summary: 'download a model from the Hugging Face hub',
+  options: { revision: { type: 'string' }, offline: { type: 'boolean' } },
+  help: `Usage: xcomposer pull ORG/NAME [options]
+
+Downloads a model and prints its directory, for --model. Sizes and hashes are checked, and a download that broke off goes on where it
+stopped. Code that lies beside a model is not downloaded.
+
+      --revision R           branch, tag or commit (default main)
+      --offline              only look into the cache
+
+HF_HOME (default ~/.cache/huggingface) is where models are kept, HF_ENDPOINT another hub, HF_TOKEN your key to models that need one.
+
+Example:
+  xcomposer pull internlm/internlm-xcomposer2-vl-1_8b
+`,
+  async run(args, io) {
+    const id = onlyPositional(args, 'pull', 'one model, ORG/NAME')
+    const revision = args.text('revision')
+    const progress = progressLine(io)
+    const dir = await pull(id, {
+      ...(revision === undefined ? {} : { revision }),
+      offline: args.flag('offline'),
+      signal: io.signal,
+      onProgress: ({ file, done, total }) => {
+        const share = total > 0 ? Math.floor((100 * done) / total) : 100
+        progress.update(`${share} % of ${(total / 1e9).toFixed(2)} GB  ${file}`)
+      },
+    }).finally(() => progress.end())
+    io.out(`${dir}\n`)
+    return 0
+  },
+}
