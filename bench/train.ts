@@ -76,6 +76,7 @@ export async function benchTrain(o: BenchOptions): Promise<BenchResult> {
     visionLayerDecay: 0.9,
     decoderFactor: 0.2,
     visionFactor: 1,
+    projectorFactor: 1,
   })
   const tokens = inputs.batch.rows * inputs.batch.length
   const parameters = inputs.specs.reduce((n, s) => n + s.shape.reduce((a, b) => a * b, 1), 0)

@@ -64,7 +64,7 @@ describe('a recipe', () => {
   it.each([
     ['language', ['decoder']],
     ['vision', ['vision']],
-    ['align', ['projector']],
+    ['align', ['vision', 'projector']],
     ['pretrain', ['vision', 'projector', 'plora']],
     ['sft', ['vision', 'projector', 'plora', 'decoder']],
   ])('of stage %s trains %j', (stage, train) => {

@@ -57,6 +57,9 @@ export interface Recipe {
   readonly vitLayerDecay: number
   readonly decoderLrFactor: number
   readonly visionLrFactor: number
+  readonly projectorLrFactor: number
+  /** Blocks of the vision tower that learn, counted from its end; absent: the whole tower. */
+  readonly visionLayers?: number
   readonly ploraInit: 'zero_b' | 'literal'
   readonly freeze: readonly Group[]
   /** The groups that are not frozen. */
@@ -73,7 +76,7 @@ export interface Recipe {
 const FROZEN: Readonly<Record<Stage, readonly Group[]>> = {
   language: ['vision', 'projector', 'plora'],
   vision: ['projector', 'plora', 'decoder'],
-  align: ['vision', 'plora', 'decoder'],
+  align: ['plora', 'decoder'],
   pretrain: ['decoder'],
   sft: [],
 }
@@ -119,7 +122,9 @@ const Schema = z
     clip: z.number().positive().default(1),
     vit_layer_decay: z.number().positive().max(1).default(0.9),
     decoder_lr_factor: z.number().positive().max(100).optional(),
+    vision_layers: count(1000).optional(),
     vision_lr_factor: z.number().positive().max(100).default(1),
+    projector_lr_factor: z.number().positive().max(100).default(1),
     plora_init: z.enum(['zero_b', 'literal']).default('zero_b'),
     freeze: z.array(z.enum(['vision', 'projector', 'plora', 'decoder'])).optional(),
     seed: z.int().min(0).default(0),
@@ -184,6 +189,8 @@ export function loadRecipe(file: string): Recipe {
     vitLayerDecay: value.vit_layer_decay,
     decoderLrFactor: value.decoder_lr_factor ?? (value.stage === 'sft' ? 0.2 : 1),
     visionLrFactor: value.vision_lr_factor,
+    projectorLrFactor: value.projector_lr_factor,
+    ...(value.vision_layers === undefined ? {} : { visionLayers: value.vision_layers }),
     ploraInit: value.plora_init,
     freeze: GROUPS.filter((group) => frozen.includes(group)),
     train: GROUPS.filter((group) => !frozen.includes(group)),
@@ -222,6 +229,10 @@ export function describeRecipe(recipe: Recipe): string {
     ['learning rate', `${recipe.learningRate}, warm-up ${recipe.warmupSteps} steps, then cosine to 0`],
     ['decoder rate factor', recipe.decoderLrFactor],
     ['vision rate factor', recipe.visionLrFactor],
+    ['projector rate factor', recipe.projectorLrFactor],
+    ...(recipe.visionLayers
+      ? ([['vision blocks trained', `the last ${recipe.visionLayers}`]] as [string, number | string][])
+      : []),
     ['vision layer decay', recipe.vitLayerDecay === 1 ? 'off' : recipe.vitLayerDecay],
     ['AdamW', `betas ${recipe.betas.join(', ')}, eps ${recipe.eps}, weight decay ${recipe.weightDecay}, clip ${recipe.clip}`],
     ['PLoRA init', recipe.ploraInit],

@@ -13,7 +13,7 @@ import { modelParameters, type ParameterSpec } from '../model/parameters.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { type Batch, prefetch } from './batch.js'
 import { openDataset } from './dataset.js'
-import { tensorRates } from './groups.js'
+import { learns, tensorRates } from './groups.js'
 import { initialValues } from './initialise.js'
 import { nameDirections, pictureTargets, readPictureClasses } from './picture-names.js'
 import type { Recipe } from './recipe.js'
@@ -96,7 +96,7 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
   for (const spec of specs) {
     if (!start.initial.has(spec.name)) start.initial.set(spec.name, initialValues(spec, recipe.seed, recipe.ploraInit))
   }
-  const graph = new TrainingGraph(start.config, specs, start.initial, (s) => recipe.train.includes(s.group), objective, {
+  const graph = new TrainingGraph(start.config, specs, start.initial, (s) => learns(start.config, s, recipe), objective, {
     threads: recipe.threads,
     // Batches differ in length and targets: a kept plan for each combination would only pile up memory.
     memoryPattern: false,
@@ -212,8 +212,25 @@ class Run {
         saveState(this.states, graph.parameters, step + 1, this.fingerprint, recipe.keep)
       }
     }
+    if (recipe.stage === 'align') await this.resizeRows()
     this.writeModel()
     return { steps: recipe.steps, finalLoss: this.recent.at(-1)?.loss ?? lastLoss(this.metrics), out: recipe.out }
+  }
+
+  /**
+   * Alignment learned where rows of pictures point, not how long they are; this makes them as long as the words among which the decoder
+   * reads them, by the projector's last layer.
+   */
+  private async resizeRows(): Promise<void> {
+    const { graph, start } = this
+    await graph.step(await this.batchAt(0))
+    const words = wordEmbeddings(start)
+    const factor = Math.sqrt(words.reduce((sum, v) => sum + v * v, 0) / words.length) / graph.rowSize
+    for (const t of graph.parameters.tensors) {
+      if (!t.name.startsWith('vision_proj.2.')) continue
+      const values = graph.parameters.view(graph.parameters.weights, t)
+      for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * factor
+    }
   }
 
   private checkFinite(step: number, loss: number, norm: number): void {
@@ -267,6 +284,7 @@ function recipeRates(recipe: Recipe) {
     visionLayerDecay: recipe.vitLayerDecay,
     decoderFactor: recipe.decoderLrFactor,
     visionFactor: recipe.visionLrFactor,
+    projectorFactor: recipe.projectorLrFactor,
   }
 }
 

@@ -15,6 +15,7 @@ import {
   gatherRows,
   gradients,
   linearCrossEntropy,
+  matmul,
   mean,
   mul,
   OptimiserPool,
@@ -84,6 +85,8 @@ export class TrainingGraph {
   private readonly shapes: Map<string, readonly number[]>
   private readonly trained: ReadonlySet<string>
   private readonly options: SessionOptions
+  /** Root mean square of the rows of pictures in the last step of the align objective. */
+  rowSize = Number.NaN
 
   /**
    * @param specs all tensors of the model (modelParameters), plus the names head for that objective
@@ -138,7 +141,8 @@ export class TrainingGraph {
 
   private targets(batch: TrainingBatch): Map<string, Targets> {
     if (this.objective === 'language') return new Map([['target', nextTokenTargets(batch)]])
-    const names = new Map([['target', classTargets(batch.targets?.names ?? [])]])
+    const rows = this.objective === 'align' ? (this.config.vision?.tokens ?? 0) : undefined
+    const names = new Map([['target', classTargets(batch.targets?.names ?? [], rows)]])
     return this.trained.has(wordsHead) ? names.set('word', classTargets(batch.targets?.words ?? [])) : names
   }
 
@@ -165,6 +169,10 @@ export class TrainingGraph {
       inputs[`${name}_ids`] = keep(Value.of('i64', [ids.length], toInt64(ids)))
       inputs[`${name}_share`] = keep(Value.of('f32', [], Float32Array.of(targets.ids.length / (totals.get(name) ?? 1))))
     }
+    if (kind === 'align') {
+      const rows = inputs.target_ids?.shape[0] as number
+      inputs.each_row = keep(Value.of('f32', [1, 1, rows], new Float32Array(rows).fill(1 / rows)))
+    }
     if (kind !== 'text') {
       const s = this.config.vision?.imageSize ?? 0
       inputs.pixels = keep(Value.of('f32', [batch.images, 3, s, s], batch.pixels))
@@ -187,10 +195,13 @@ export class TrainingGraph {
     }
     const loss = this.partLosses[part] as Value<'f32'>
     const outputs: Record<string, Value> = { loss }
+    const rowSquare = kind === 'align' ? keep(Value.zeros('f32', [])) : undefined
+    if (rowSquare) outputs.row_square = rowSquare
     for (const name of reached) outputs[`grad:${name}`] = views?.get(name) as Value
     if (reached.length < this.trained.size) flat.fill(0)
     try {
       await session.run({ inputs: pick(inputs, session.inputNames), outputs })
+      if (rowSquare) this.rowSize = Math.sqrt(rowSquare.data[0] as number)
     } finally {
       for (const value of made) value.dispose()
     }
@@ -214,8 +225,8 @@ export class TrainingGraph {
     const known = this.sessions.get(key)
     if (known) return known
     const g = new Graph(`train-${kind}`)
-    const named = kind === 'names' || kind === 'align'
-    const loss = named ? this.namesLoss(g, kind) : this.languageLoss(g, kind === 'pictures')
+    const loss =
+      kind === 'names' ? this.namesLoss(g) : kind === 'align' ? this.alignLoss(g) : this.languageLoss(g, kind === 'pictures')
     const parameters = this.parameters.tensors
       .filter((t) => g.inputNames.includes(t.name))
       .map((t) => g.trainable(t.name, t.shape))
@@ -263,21 +274,35 @@ export class TrainingGraph {
   }
 
   /** Classifiers on the mean of the tower's features, normalised so that their growth does not matter. */
-  private namesLoss(g: Graph, kind: 'names' | 'align'): Tensor {
-    const features = this.features(g)
-    const pooled = mean(g, kind === 'align' ? projector(g, this.weights(), features) : features, 1)
-    const width = pooled.shape.at(-1) as number
-    const ones = g.constant('f32', [width], new Float32Array(width).fill(1))
-    const normed = rmsNorm(g, pooled, ones, 1e-6)
-    const names = this.labelledLoss(g, normed, 1, namesHead, 'target')
-    return this.trained.has(wordsHead) ? add(g, names, this.labelledLoss(g, normed, 1, wordsHead, 'word')) : names
+  private namesLoss(g: Graph): Tensor {
+    const pooled = normalised(g, mean(g, this.features(g), 1))
+    const names = this.labelledLoss(g, pooled, 1, namesHead, 'target')
+    return this.trained.has(wordsHead) ? add(g, names, this.labelledLoss(g, pooled, 1, wordsHead, 'word')) : names
+  }
+
+  /**
+   * Projected rows of a picture against the directions of all names: each row by itself, as the decoder will read it. Only their
+   * direction counts here; how large they are is an output beside the loss.
+   */
+  private alignLoss(g: Graph): Tensor {
+    const rows = gatherRows(g, projector(g, this.weights(), this.features(g)), this.targetIndex(g, 'target', 2))
+    const squares = reshape(g, mean(g, mul(g, rows, rows), 1), [1, 'targets', 1])
+    g.output('row_square', reshape(g, matmul(g, g.input('each_row', 'f32', [1, 1, 'targets']), squares), []))
+    return this.labelledLossOf(g, normalised(g, rows), namesHead, 'target')
   }
 
   /** Mean loss of the labelled rows, times the part's share of the batch's targets. */
   private labelledLoss(g: Graph, x: Tensor, rank: number, head: string, name: string): Tensor {
-    const rows = gatherRows(g, x, g.input(`${name}_index`, 'i64', [`${name}s`, rank]))
+    return this.labelledLossOf(g, gatherRows(g, x, this.targetIndex(g, name, rank)), head, name)
+  }
+
+  private labelledLossOf(g: Graph, rows: Tensor, head: string, name: string): Tensor {
     const loss = linearCrossEntropy(g, rows, this.weights().tensor(g, head), g.input(`${name}_ids`, 'i64', [`${name}s`]))
     return mul(g, loss, g.input(`${name}_share`, 'f32', []))
+  }
+
+  private targetIndex(g: Graph, name: string, rank: number): Tensor {
+    return g.input(`${name}_index`, 'i64', [`${name}s`, rank])
   }
 
   dispose(): void {
@@ -314,9 +339,22 @@ function nextTokenTargets(batch: TrainingBatch): Targets {
   return { places, rank: 2, ids }
 }
 
-/** The pictures that have a class, and their classes. */
-function classTargets(targets: readonly PictureTarget[]): Targets {
-  return { places: targets.map((t) => t.image), rank: 1, ids: targets.map((t) => t.class) }
+/** Rows of a picture that are brought near its name in one step: evenly spread, the first one another for each picture. */
+const ALIGNED_ROWS = 8
+
+/** The pictures that have a class, and their classes; with `rows` a picture, some of its rows instead of the whole. */
+function classTargets(targets: readonly PictureTarget[], rows?: number): Targets {
+  if (rows === undefined) return { places: targets.map((t) => t.image), rank: 1, ids: targets.map((t) => t.class) }
+  const count = Math.min(ALIGNED_ROWS, rows)
+  const rowOf = (image: number, i: number): number => (image + Math.floor((i * rows) / count)) % rows
+  const chosen = targets.flatMap((t) => Array.from({ length: count }, (_, i) => ({ ...t, row: rowOf(t.image, i) })))
+  return { places: chosen.flatMap((t) => [t.image, t.row]), rank: 2, ids: chosen.map((t) => t.class) }
+}
+
+/** Rows at a mean square of 1. */
+function normalised(g: Graph, x: Tensor): Tensor {
+  const width = x.shape.at(-1) as number
+  return rmsNorm(g, x, g.constant('f32', [width], new Float32Array(width).fill(1)), 1e-6)
 }
 
 /** A batch in parts, each with the targets of its own pictures. */

@@ -72,6 +72,7 @@ async function* checkStage(dir: string, name: string): AsyncGenerator<CaseResult
       visionLayerDecay: 0.9,
       decoderFactor: name === 'sft' ? 0.2 : 1,
       visionFactor: 1,
+      projectorFactor: 1,
     })
     const wrong = p.tensors.filter(({ name: n }) => {
       const [mine, wanted] = [rates.get(n), stage.tensors[n]]
