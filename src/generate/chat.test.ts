@@ -3,7 +3,7 @@ import { copyFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { smallConfig, writeRandomModel } from '../../tests/support/random-model.js'
 import { composerModel, keepEnd } from '../compose/model-composer.js'
 import { compositionSampling } from '../compose/prompt.js'
@@ -45,6 +45,62 @@ const user = (text: string, images = 0): ChatMessage => ({
     ...Array.from({ length: images }, () => ({ type: 'image' as const, image: { bytes: picture, name: 'red.png' } })),
     { type: 'text' as const, text },
   ],
+})
+
+describe('a follow-up', () => {
+  it('gives the answer of a model that never saw the first question, and computes only what is new', async () => {
+    const first = [user('What is this?', 1)]
+    const { result } = await ask(first)
+    const next: ChatMessage[] = [...first, { role: 'assistant', content: result.text }, user('Which colour?')]
+    const run = vi.spyOn(model.decoder.sessions, 'run')
+    const encode = vi.spyOn(model, 'encodeImages')
+    const again = await ask(next)
+    expect(encode).not.toHaveBeenCalled()
+    // The picture's 16 positions and the first turn are not among those that are computed.
+    const computed = run.mock.calls[0]?.[0]
+    expect(computed?.imageColumns).toEqual([])
+    expect(computed?.tokens).toBeLessThan(again.result.usage.promptTokens - 16)
+    vi.restoreAllMocks()
+    const fresh = await XComposer.load(dir, { threads: 1 })
+    try {
+      const steps = chat(fresh, next, { maxNewTokens: 12 })
+      for (;;) {
+        const step = await steps.next()
+        if (!step.done) continue
+        expect(again.result.ids).toEqual(step.value.ids)
+        break
+      }
+    } finally {
+      fresh.dispose()
+    }
+  })
+  it('about another picture under the same name looks at that picture', async () => {
+    const blue = await sharp({ create: { width: 20, height: 30, channels: 3, background: 'blue' } })
+      .png()
+      .toBuffer()
+    const encode = vi.spyOn(model, 'encodeImages')
+    const question = user('What is this?', 1)
+    const other: ChatMessage = {
+      role: 'user',
+      content: [
+        { type: 'image', image: { bytes: blue, name: 'red.png' } },
+        { type: 'text', text: 'What is this?' },
+      ],
+    }
+    await ask([question])
+    await ask([other])
+    await ask([question])
+    await ask([other])
+    expect(encode.mock.calls.length).toBe(1)
+    vi.restoreAllMocks()
+  })
+  it('with --lookup answers the same', async () => {
+    const [plain, ahead] = [
+      await ask([user('hello hello hello', 1)]),
+      await ask([user('hello hello hello', 1)], { lookup: true }),
+    ]
+    expect(ahead.result.ids).toEqual(plain.result.ids)
+  })
 })
 
 describe('chat', () => {

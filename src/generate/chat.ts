@@ -109,6 +109,7 @@ export async function* answer(
   let text = ''
   let finishReason: 'stop' | 'length' = 'length'
   let firstTokenMs = 0
+  let finished = false
   try {
     if (options.beams && options.beams > 1) {
       const best = (await beamSearch(logits, sequence, { ...settings, beams: options.beams }))[0]
@@ -142,8 +143,11 @@ export async function* answer(
       text += rest
       if (rest) yield rest
     }
+    finished = true
   } finally {
-    sequence.dispose()
+    // A follow-up begins as this prompt did; a sequence that broke off in the middle is not to be trusted.
+    if (finished) model.keep(sequence)
+    else sequence.dispose()
   }
   const decodeMs = performance.now() - prefilled
   return {

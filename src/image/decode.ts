@@ -71,6 +71,11 @@ async function decode(input: string | Uint8Array, options: DecodeOptions): Promi
   }
 }
 
+/** An image file's bytes, undecoded. @throws InputError when it is missing, no regular file, or over the limit of decodeImage */
+export function readImageFile(file: string): Promise<Uint8Array> {
+  return readLimited(file, DEFAULTS.maxBytes)
+}
+
 async function readLimited(file: string, maxBytes: number): Promise<Uint8Array> {
   let handle: Awaited<ReturnType<typeof open>>
   try {

@@ -30,6 +30,8 @@ export interface Prefilled {
 
 /** Positions a prompt is prefilled in at once: bounds the memory of attention and of the activations. */
 const PREFILL_CHUNK = 512
+/** Fewer common positions than this are computed again: the kept sequence may serve a better match. */
+const WORTH_KEEPING = 16
 
 /** A decoder over a KV cache without text or pictures: what goldens and checks need. */
 export class DecoderModel {
@@ -65,6 +67,9 @@ export class DecoderModel {
 
 /** A growing sequence of one model. */
 export class DecoderSequence implements RewindableSequence {
+  /** What stands at each position: an id, or a negative number for a row of a picture (NaN where nobody said which). */
+  private content: number[] = []
+
   constructor(
     private readonly model: DecoderModel,
     readonly cache: KvCache,
@@ -75,23 +80,41 @@ export class DecoderSequence implements RewindableSequence {
   }
 
   async append(ids: readonly number[]): Promise<Float32Array> {
-    return this.appendRows(this.model.store.embed(ids), ids.length, [])
+    return this.appendRows(this.model.store.embed(ids), ids.length, [], ids)
+  }
+
+  /** How many of the first positions are those of `content`. */
+  common(content: readonly number[]): number {
+    const most = Math.min(this.content.length, content.length)
+    let same = 0
+    while (same < most && this.content[same] === content[same]) same++
+    return same
   }
 
   async appendAll(ids: readonly number[]): Promise<Float32Array[]> {
     const logitColumns = ids.map((_, i) => i)
     const step = { embeddings: this.model.store.embed(ids), tokens: ids.length, logitColumns }
     const { logits } = await this.model.sessions.run(step, this.cache)
+    this.content.push(...ids)
     const width = this.model.config.decoder.vocabularySize
     return ids.map((_, i) => logits.slice(i * width, (i + 1) * width))
   }
 
   rewind(length: number): void {
     this.cache.length = Math.min(this.cache.length, length)
+    this.content.length = this.cache.length
   }
 
-  /** Appends embeddings [tokens, hidden], some of them image rows (columns in ascending order); logits after the last. */
-  async appendRows(rows: Float32Array, tokens: number, imageColumns: readonly number[]): Promise<Float32Array> {
+  /**
+   * Appends embeddings [tokens, hidden], some of them image rows (columns in ascending order); logits after the last.
+   * @param content what the rows are, as in promptRows; without it the sequence is never reused
+   */
+  async appendRows(
+    rows: Float32Array,
+    tokens: number,
+    imageColumns: readonly number[],
+    content: readonly number[] = new Array<number>(tokens).fill(Number.NaN),
+  ): Promise<Float32Array> {
     if (tokens === 0) throw new InputError('a prompt needs at least one position')
     const width = this.model.config.decoder.hiddenSize
     let logits: Float32Array = new Float32Array(0)
@@ -105,12 +128,15 @@ export class DecoderSequence implements RewindableSequence {
         logitColumns: [end - start - 1],
       }
       logits = (await this.model.sessions.run(step, this.cache)).logits
+      for (let i = start; i < end; i++) this.content.push(content[i] as number)
     }
     return logits
   }
 
   async fork(): Promise<DecoderSequence> {
-    return new DecoderSequence(this.model, this.cache.clone())
+    const copy = new DecoderSequence(this.model, this.cache.clone())
+    copy.content = [...this.content]
+    return copy
   }
 
   dispose(): void {
@@ -120,6 +146,9 @@ export class DecoderSequence implements RewindableSequence {
 
 /** A loaded model; `dispose` once, after its sequences. */
 export class XComposer {
+  /** The sequence of the last answer: a follow-up begins as it did. */
+  private kept: DecoderSequence | undefined
+
   private constructor(
     readonly name: string,
     readonly decoder: DecoderModel,
@@ -180,51 +209,100 @@ export class XComposer {
   }
 
   /**
-   * Starts a sequence with a prompt.
-   * @param features rows of each picture ([tokens, hidden]), by the number that the prompt's parts name
+   * Starts a sequence with a prompt. Where the kept sequence begins with the same text and pictures, it is taken up there.
+   * @param features rows of each picture ([tokens, hidden]), by the number that the prompt's parts name; the same array is the same picture
    */
   async prefill(parts: readonly PromptPart[], features: readonly Float32Array[], limit = this.contextLength): Promise<Prefilled> {
-    const { rows, tokens, imageColumns } = promptRows(this.decoder, parts, features)
-    const sequence = this.decoder.sequence(limit)
+    const { rows, tokens, imageColumns, content } = promptRows(this.decoder, parts, features)
+    const { sequence, length } = this.begun(content, limit)
+    const width = this.config.decoder.hiddenSize
+    const columns = imageColumns.filter((column) => column >= length).map((column) => column - length)
     try {
-      return { logits: await sequence.appendRows(rows, tokens, imageColumns), sequence }
+      const logits = await sequence.appendRows(rows.subarray(length * width), tokens - length, columns, content.slice(length))
+      return { logits, sequence }
     } catch (error) {
       sequence.dispose()
       throw error
     }
   }
 
+  /** Takes a sequence over, in place of the one kept so far, for prompts that begin alike. */
+  keep(sequence: DecoderSequence): void {
+    this.kept?.dispose()
+    this.kept = sequence
+  }
+
+  /** A sequence that already holds the first `length` positions: the kept one, or an empty one. */
+  private begun(content: readonly number[], limit: number): { sequence: DecoderSequence; length: number } {
+    const { kept } = this
+    const { ropeScaling, maxPositions } = this.config.decoder
+    // Dynamic scaling rotates earlier keys by a length that was not known then.
+    const rotatesAnew = ropeScaling?.type === 'dynamic' && content.length > maxPositions
+    if (kept && kept.cache.limit === limit && !rotatesAnew) {
+      // The last position is always computed: its logits are asked for.
+      const length = Math.min(kept.common(content), content.length - 1)
+      if (length >= WORTH_KEEPING) {
+        this.kept = undefined
+        kept.rewind(length)
+        return { sequence: kept, length }
+      }
+    }
+    return { sequence: this.decoder.sequence(limit), length: 0 }
+  }
+
   dispose(): void {
+    this.kept?.dispose()
+    this.kept = undefined
     this.vision?.dispose()
     this.decoder.dispose()
   }
 }
 
-/** Concatenates text embeddings and picture rows in prompt order. */
+/** Numbers for pictures, by the identity of their rows. */
+const pictureNumbers = new WeakMap<Float32Array, number>()
+let pictures = 0
+/** More rows than a picture can have. */
+const MOST_ROWS = 2 ** 24
+
+function pictureNumber(rows: Float32Array): number {
+  const known = pictureNumbers.get(rows)
+  if (known !== undefined) return known
+  pictureNumbers.set(rows, ++pictures)
+  return pictures
+}
+
+/**
+ * Concatenates text embeddings and picture rows in prompt order. `content` says what stands at each position: an id, or for a row of
+ * a picture a negative number that no other picture has.
+ */
 export function promptRows(decoder: DecoderModel, parts: readonly PromptPart[], features: readonly Float32Array[]) {
   const width = decoder.config.decoder.hiddenSize
   const pieces: Float32Array[] = []
   const imageColumns: number[] = []
-  let tokens = 0
+  const content: number[] = []
   for (const part of parts) {
     if (part.kind === 'text') {
       pieces.push(decoder.store.embed(part.ids))
-      tokens += part.ids.length
+      content.push(...part.ids)
       continue
     }
     const rows = features[part.image]
     if (!rows) throw new InputError(`the prompt names picture ${part.image + 1}, but only ${features.length} were given`)
     pieces.push(rows.subarray(0, part.tokens * width))
-    for (let i = 0; i < part.tokens; i++) imageColumns.push(tokens + i)
-    tokens += part.tokens
+    const number = pictureNumber(rows)
+    for (let i = 0; i < part.tokens; i++) {
+      imageColumns.push(content.length)
+      content.push(-(number * MOST_ROWS + i))
+    }
   }
+  const tokens = content.length
   const rows = new Float32Array(new ArrayBuffer(tokens * width * 4))
   let at = 0
   for (const piece of pieces) {
     rows.set(piece, at)
     at += piece.length
   }
-  return { rows, tokens, imageColumns }
+  return { rows, tokens, imageColumns, content }
 }
 
 function sessionOptions(options: LoadOptions): SessionOptions {
