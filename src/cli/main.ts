@@ -23,6 +23,10 @@ export const commands: Readonly<Record<string, { readonly summary: string; load(
     load: async () => (await import('./init.js')).initCommand,
   },
   quantize: { summary: 'store a model in 4 or 8 bits', load: async () => (await import('./quantize.js')).quantizeCommand },
+  parity: {
+    summary: 'find where a model parts from reference dumps',
+    load: async () => (await import('./parity.js')).parityCommand,
+  },
   verify: { summary: 'compare with reference data', load: async () => (await import('./verify.js')).verifyCommand },
 }
 

@@ -1,12 +1,16 @@
 /** `xcomposer quantize`: a float model directory as one with 4- or 8-bit linear weights. */
+import { appendFileSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { statFile } from '../checkpoint/json.js'
 import { InputError } from '../errors.js'
+import { divergence } from '../evaluate/divergence.js'
 import { quantizeModel } from '../model/quantize-model.js'
 import type { Command } from './command.js'
 
 export const quantizeCommand: Command = {
   name: 'quantize',
   summary: 'store a model in 4 or 8 bits',
-  options: { bits: { type: 'string' }, block: { type: 'string' } },
+  options: { bits: { type: 'string' }, block: { type: 'string' }, text: { type: 'string' } },
   help: `Usage: xcomposer quantize DIR OUT [options]
 
 Writes the model of DIR to the directory OUT with its linear weights in blocks of 4 or 8 bits, piece by piece. PLoRA and the
@@ -15,6 +19,7 @@ OUT/README.md.
 
       --bits N               4 or 8 (default 8)
       --block N              values that share a scale: 16, 32, 64 or 128 (default 32)
+      --text FILE            a text on which to compare both models: perplexity, divergence, agreement
 
 Example:
   xcomposer quantize runs/nano-2-sft models/nano --bits 8
@@ -24,6 +29,8 @@ Example:
     if (dir === undefined || out === undefined || rest.length > 0) {
       throw new InputError(`quantize: expected a model directory and a new directory, got ${args.positionals.length} arguments`)
     }
+    const file = args.text('text')
+    const text = file === undefined ? undefined : readText(file)
     const bits = args.oneOf('bits', ['4', '8'] as const) ?? '8'
     const block = args.oneOf('block', ['16', '32', '64', '128'] as const) ?? '32'
     const { groups, bytes } = quantizeModel(dir, out, { bits: bits === '4' ? 4 : 8, blockSize: Number(block) })
@@ -31,6 +38,20 @@ Example:
     for (const { group, tensors, bits: own, relativeError } of groups) {
       io.out(`  ${group.padEnd(10)} ${tensors} tensors in ${own} bits, relative error ${relativeError.toFixed(4)}\n`)
     }
+    if (text !== undefined) {
+      const { tokens, perplexity, kl, agreement } = await divergence(dir, out, text)
+      const line = `on ${tokens} tokens: perplexity ${perplexity.reference.toFixed(3)} before, ${perplexity.other.toFixed(3)} after; divergence ${kl.toFixed(5)} nats; the same likeliest token at ${(100 * agreement).toFixed(1)} %`
+      io.out(`  ${line}\n`)
+      appendFileSync(join(out, 'README.md'), `\nAgainst the unquantised model ${line}.\n`)
+    }
     return 0
   },
+}
+
+const LONGEST_TEXT = 10_000_000
+
+function readText(file: string): string {
+  const size = statFile(file)
+  if (size > LONGEST_TEXT) throw new InputError(`${file}: ${size} bytes, expected a text of at most ${LONGEST_TEXT}`)
+  return readFileSync(file, 'utf8')
 }

@@ -1,0 +1,94 @@
+/** What quantising costs in words: perplexity of both models on a text, and how far their predictions lie apart. */
+import { InputError } from '../errors.js'
+import { openModel, tokenizerPath } from '../model/checkpoint-model.js'
+import { DecoderModel } from '../model/xcomposer.js'
+import { Tokenizer } from '../text/tokenizer.js'
+
+/** Figures over all predicted tokens of a text. */
+export interface Divergence {
+  readonly tokens: number
+  /** exp of the mean negative log-probability of the text's tokens. */
+  readonly perplexity: { readonly reference: number; readonly other: number }
+  /** Mean Kullback-Leibler divergence of the other model's predictions from the reference's, in nats. */
+  readonly kl: number
+  /** Share of positions where both think the same token likeliest. */
+  readonly agreement: number
+}
+
+/** Positions predicted in one pass. */
+const WINDOW = 256
+
+/**
+ * Compares two models of one tokenizer on a text, in windows of 256 tokens that do not see each other.
+ * @throws InputError for a text of fewer than two tokens, or models of different vocabularies
+ */
+export async function divergence(referenceDir: string, otherDir: string, text: string): Promise<Divergence> {
+  const checkpoint = openModel(referenceDir)
+  const tokenizer = Tokenizer.load(tokenizerPath(checkpoint))
+  const ids = tokenizer.encode(text)
+  if (ids.length < 2) throw new InputError(`the text has ${ids.length} tokens, expected at least 2 to predict one from another`)
+  const reference = new DecoderModel(checkpoint)
+  const other = new DecoderModel(openModel(otherDir))
+  try {
+    const width = reference.config.decoder.vocabularySize
+    if (other.config.decoder.vocabularySize !== width)
+      throw new InputError(`${otherDir}: another vocabulary than ${referenceDir}`)
+    const sums = { tokens: 0, reference: 0, other: 0, kl: 0, agree: 0 }
+    for (let start = 0; start + 1 < ids.length; start += WINDOW) {
+      const window = [tokenizer.bosId, ...ids.slice(start, start + WINDOW)]
+      const [a, b] = [await predictions(reference, window), await predictions(other, window)]
+      for (let i = 0; i + 1 < window.length; i++) {
+        const [p, q] = [a, b].map((all) => logSoftmax(all.subarray(i * width, (i + 1) * width))) as [Float64Array, Float64Array]
+        addPosition(sums, p, q, window[i + 1] as number)
+      }
+    }
+    const mean = (sum: number): number => sum / sums.tokens
+    return {
+      tokens: sums.tokens,
+      perplexity: { reference: Math.exp(mean(sums.reference)), other: Math.exp(mean(sums.other)) },
+      kl: mean(sums.kl),
+      agreement: mean(sums.agree),
+    }
+  } finally {
+    reference.dispose()
+    other.dispose()
+  }
+}
+
+/** Logits after every id: [ids, vocabulary]. */
+async function predictions(model: DecoderModel, ids: readonly number[]): Promise<Float32Array> {
+  const sequence = model.sequence()
+  try {
+    const logitColumns = ids.map((_, i) => i)
+    const step = { embeddings: model.store.embed(ids), tokens: ids.length, logitColumns }
+    return (await model.sessions.run(step, sequence.cache)).logits.slice()
+  } finally {
+    sequence.dispose()
+  }
+}
+
+function logSoftmax(logits: Float32Array): Float64Array {
+  const out = Float64Array.from(logits)
+  const most = out.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+  const total = Math.log(out.reduce((sum, v) => sum + Math.exp(v - most), 0)) + most
+  return out.map((v) => v - total)
+}
+
+function addPosition(
+  sums: { tokens: number; reference: number; other: number; kl: number; agree: number },
+  p: Float64Array,
+  q: Float64Array,
+  next: number,
+): void {
+  sums.tokens++
+  sums.reference -= p[next] as number
+  sums.other -= q[next] as number
+  let [bestP, bestQ] = [0, 0]
+  for (let i = 0; i < p.length; i++) {
+    const lp = p[i] as number
+    sums.kl += Math.exp(lp) * (lp - (q[i] as number))
+    if (lp > (p[bestP] as number)) bestP = i
+    if ((q[i] as number) > (q[bestQ] as number)) bestQ = i
+  }
+  if (bestP === bestQ) sums.agree++
+}
