@@ -126,7 +126,7 @@ A bilingual vision-language model of ${millions()} M parameters with InternLM-XC
 ${config.vision?.imageSize} x ${config.vision?.imageSize}), projector ${millions('projector')} M, InternLM2 decoder ${millions('decoder')} M, PLoRA ${millions('plora')} M (rank ${config.decoder.plora.others.rank}). Stored: ${storage}.
 
 It has been shown drawings of about 850 things, the world's flags, short printed words, small charts and simple scenes; the table says how
-little of that it can tell yet. Its text is better than its eyes. It is a demonstration that fits into a repository, not a model to rely on.
+much of that it can tell. Its text is better than its eyes: it counts, and recognises the kind of a thing more often than the thing. It is a demonstration that fits into a repository, not a model to rely on.
 
 ## Scores
 
@@ -147,7 +147,8 @@ Written by \`node dist/recipes/nano/card.js ${relative(root, dir)}\` from \`reci
 |---|---|---|---|
 ${runs.map((r) => `| ${r.name} | ${r.steps} | ${r.loss.toFixed(3)} | ${r.hours.toFixed(2)} |`).join('\n')}
 
-The stages are those of \`recipes/nano\`; \`docs/log.md\` says where a run differed from its recipe.
+The stages are those of \`recipes/nano\`; the decoder is the mean of the fine-tuned one and the one before (\`average.ts\`). \`docs/log.md\` says
+where a run differed from its recipe.
 
 ## Data
 

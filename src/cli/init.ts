@@ -27,8 +27,8 @@ export const initCommand: Command = {
   },
   help: `Usage: xcomposer init --preset NAME --random --out DIR [options]
 
-Writes a model directory in the shape of a released checkpoint with random weights: for measuring speed and memory without a download.
-Its answers mean nothing.
+Writes a model directory in the shape of a released checkpoint with random weights: for measuring speed and memory without a
+download. Its answers mean nothing.
 
       --preset NAME          ${names.slice(0, 2).join(', ')},
                              ${names.slice(2).join(' or ')}

@@ -10,9 +10,9 @@ export const parityCommand: Command = {
   options: { model: { type: 'string', short: 'm' }, reference: { type: 'string' }, tolerance: { type: 'string' } },
   help: `Usage: xcomposer parity --model DIR --reference DIR [options]
 
-Runs the cases of a folder of reference dumps (the format of the vlm reference data: cases.json and cases.safetensors) through a model, and
-prints for each the first tensor that differs, in the order of the data's way, and the first position in it. For people who port or
-fine-tune a checkpoint. Exit code 1 when a case differs.
+Runs the cases of a folder of reference dumps (the format of the vlm reference data: cases.json and cases.safetensors) through a
+model, and prints for each the first tensor that differs, in the order of the data's way, and the first position in it. For people
+who port or fine-tune a checkpoint. Exit code 1 when a case differs.
 
   -m, --model DIR            model directory (default: the packaged nano)
       --reference DIR        folder with the dumps

@@ -9,8 +9,8 @@ export const pullCommand: Command = {
   options: { revision: { type: 'string' }, offline: { type: 'boolean' } },
   help: `Usage: xcomposer pull ORG/NAME [options]
 
-Downloads a model and prints its directory, for --model. Sizes and hashes are checked, and a download that broke off goes on where it
-stopped. Code that lies beside a model is not downloaded.
+Downloads a model and prints its directory, for --model. Sizes and hashes are checked, and a download that broke off goes on where
+it stopped. Code that lies beside a model is not downloaded.
 
       --revision R           branch, tag or commit (default main)
       --offline              only look into the cache

@@ -229,10 +229,8 @@ export function describeRecipe(recipe: Recipe): string {
     ['learning rate', `${recipe.learningRate}, warm-up ${recipe.warmupSteps} steps, then cosine to 0`],
     ['decoder rate factor', recipe.decoderLrFactor],
     ['vision rate factor', recipe.visionLrFactor],
-    ['projector rate factor', recipe.projectorLrFactor],
-    ...(recipe.visionLayers
-      ? ([['vision blocks trained', `the last ${recipe.visionLayers}`]] as [string, number | string][])
-      : []),
+    ['projector factor', recipe.projectorLrFactor],
+    ...(recipe.visionLayers ? ([['vision blocks', `the last ${recipe.visionLayers}`]] as [string, number | string][]) : []),
     ['vision layer decay', recipe.vitLayerDecay === 1 ? 'off' : recipe.vitLayerDecay],
     ['AdamW', `betas ${recipe.betas.join(', ')}, eps ${recipe.eps}, weight decay ${recipe.weightDecay}, clip ${recipe.clip}`],
     ['PLoRA init', recipe.ploraInit],
