@@ -113,7 +113,7 @@ function card(
     return `| ${task} | ${meaning[task] ?? ''} | ${s.model.n} | **${cell(s.model)}** | ${interval(b?.nearest)} | ${cell(s.blind)} | ${interval(b?.majority)} | ${ratio} |`
   })
   const storage = config.quantization
-    ? `language side in ${config.quantization.bits}-bit blocks of ${config.quantization.blockSize}, vision tower in float16`
+    ? `linear layers in ${config.quantization.bits}-bit blocks of ${config.quantization.blockSize}`
     : 'float'
   return `---
 license: apache-2.0

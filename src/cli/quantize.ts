@@ -13,9 +13,8 @@ export const quantizeCommand: Command = {
   options: { bits: { type: 'string' }, block: { type: 'string' }, text: { type: 'string' } },
   help: `Usage: xcomposer quantize DIR OUT [options]
 
-Writes the model of DIR to the directory OUT with its linear weights in blocks of 4 or 8 bits, piece by piece. PLoRA and the
-projector take 8 bits, the vision tower stays in half precision. Prints the relative error of the rounded weights and writes it to
-OUT/README.md.
+Writes the model of DIR to the directory OUT with its linear weights in blocks of 4 or 8 bits, piece by piece. The vision tower,
+PLoRA and the projector always take 8 bits. Prints the relative error of the rounded weights and writes it to OUT/README.md.
 
       --bits N               4 or 8 (default 8)
       --block N              values that share a scale: 16, 32, 64 or 128 (default 32)

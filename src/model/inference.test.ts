@@ -163,11 +163,12 @@ describe('a model in 4 bits', () => {
     dirs.push(out)
     return { dir, out, report: quantizeModel(dir, out, { bits: 4, blockSize: 32 }) }
   }
-  it('keeps PLoRA and the projector in 8, and answers close to its float32', async () => {
+  it('keeps PLoRA, tower and projector in 8, and answers close to its float32', async () => {
     const { dir, out, report } = quantised()
     expect(report.groups.map(({ group, bits }) => [group, bits])).toEqual([
       ['decoder', 4],
       ['plora', 8],
+      ['vision', 8],
       ['projector', 8],
     ])
     expect(correlation(await imageLogits(dir), await imageLogits(out))).toBeGreaterThan(0.8)

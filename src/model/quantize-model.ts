@@ -1,7 +1,7 @@
 /**
  * Writes a model directory with its linear weights in 4- or 8-bit blocks, piece by piece: a few dozen megabytes of floats are in
- * memory at a time, and the blocks of one tensor. The decoder, its embedding and its head take the bits asked for; PLoRA and the projector,
- * small and met by every image token, take 8; the vision tower stays in half precision, norms and biases in float32.
+ * memory at a time, and the blocks of one tensor. The decoder, its embedding and its head take the bits asked for; the vision tower, PLoRA and
+ * the projector, small and met by every picture, take 8; what else is large stays in half precision, norms and biases in float32.
  */
 import { copyFileSync, existsSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
@@ -135,9 +135,13 @@ export function writeQuantized(
 
 const groupBits = (group: ParameterGroup, format: BlockFormat): 4 | 8 => (group === 'decoder' ? format.bits : 8)
 
+/** The vision tower's linear layers; its tables are no products. */
+const VISION_LAYER = /\.(encoder\.layers\.\d+\.(self_attn|mlp)|embeddings\.stem)\..*\.weight$/
+
 /** How a tensor of a quantised model is stored in blocks; undefined where it is not. */
-export function tensorFormat({ group, shape }: ParameterSpec, format: BlockFormat): BlockFormat | undefined {
-  if (group === 'vision' || shape.length !== 2 || (shape[1] as number) < format.blockSize) return undefined
+export function tensorFormat({ name, group, shape }: ParameterSpec, format: BlockFormat): BlockFormat | undefined {
+  if (group === 'vision' && !VISION_LAYER.test(name)) return undefined
+  if (shape.length !== 2 || (shape[1] as number) < format.blockSize) return undefined
   return { bits: groupBits(group, format), blockSize: format.blockSize }
 }
 
@@ -192,7 +196,7 @@ square of the difference, relative to that of the values.
 |---|---|---|---|
 ${rows.join('\n')}
 
-The vision tower is stored in half precision; norms and biases in float32.
+Patch embedding and positions of the vision tower are stored in half precision; norms and biases in float32.
 `
 }
 
