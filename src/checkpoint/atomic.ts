@@ -36,6 +36,12 @@ export function writeFileAtomically(file: string, fill: (fd: number) => void): v
   syncDirectory(dirname(file))
 }
 
+/** A text file in UTF-8, written as writeFileAtomically does. */
+export function writeTextAtomically(file: string, text: string): void {
+  const bytes = new TextEncoder().encode(text)
+  writeFileAtomically(file, (fd) => writeAll(fd, bytes))
+}
+
 /** The rename itself survives a power cut only once the directory is on disk; systems that cannot sync one are let be. */
 function syncDirectory(dir: string): void {
   try {

@@ -20,7 +20,7 @@ import { homedir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { HubApiError, type ListFileEntry, listFiles, modelInfo } from '@huggingface/hub'
 import { InputError, XComposerError } from '../errors.js'
-import { writeAll, writeFileAtomically } from './atomic.js'
+import { writeTextAtomically } from './atomic.js'
 import { makeFolders } from './folders.js'
 import { describe } from './json.js'
 
@@ -105,7 +105,7 @@ export async function pull(id: string, options: PullOptions = {}): Promise<strin
     report(0)
   }
   makeFolders(dirname(reference), 'HF_HOME')
-  writeFileAtomically(reference, (fd) => writeAll(fd, new TextEncoder().encode(commit)))
+  writeTextAtomically(reference, commit)
   return snapshot
 }
 

@@ -1,7 +1,7 @@
 /** `xcomposer init`: a model directory in the shape of a release, with random weights, for measuring. */
 import { copyFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeAll, writeFileAtomically } from '../checkpoint/atomic.js'
+import { writeTextAtomically } from '../checkpoint/atomic.js'
 import { makeFolders } from '../checkpoint/folders.js'
 import { writeSafetensors } from '../checkpoint/safetensors.js'
 import { InputError } from '../errors.js'
@@ -76,6 +76,6 @@ function writeHalf(weights: FloatWeights, out: string): void {
     data: () => weights.rows(spec, 0, spec.shape[0] ?? 1),
   }))
   writeSafetensors(join(out, 'model.safetensors'), tensors, { format: 'pt' })
-  const config = new TextEncoder().encode(`${JSON.stringify({ ...weights.config, torch_dtype: 'float16' }, null, 2)}\n`)
-  writeFileAtomically(join(out, 'config.json'), (fd) => writeAll(fd, config))
+  const config = { ...weights.config, torch_dtype: 'float16' }
+  writeTextAtomically(join(out, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
 }

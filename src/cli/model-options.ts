@@ -3,7 +3,6 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError } from '../errors.js'
 import type { ChatOptions } from '../generate/chat.js'
-import { openModel } from '../model/checkpoint-model.js'
 import { DEFAULT_TILES } from '../model/config.js'
 import { XComposer } from '../model/xcomposer.js'
 import type { Args, Options } from './command.js'
@@ -46,11 +45,11 @@ export async function loadModel(args: Args, io: Io): Promise<XComposer> {
   const threads = args.wholeNumber('threads', 1, 1024)
   const provider = args.oneOf('provider', providers)
   const dir = modelDirectory(args)
-  announceMemory(dir, memoryPlan(openModel(dir)), io)
   return XComposer.load(dir, {
     ...(threads === undefined ? {} : { threads }),
     ...(provider === undefined ? {} : { provider }),
     onNotice: (line) => io.err(`${line}\n`),
+    onOpened: (checkpoint) => announceMemory(dir, memoryPlan(checkpoint), io),
   })
 }
 

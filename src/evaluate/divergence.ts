@@ -1,5 +1,6 @@
 /** What quantising costs in words: perplexity of both models on a text, and how far their predictions lie apart. */
 import { InputError } from '../errors.js'
+import { argmax, logSoftmax } from '../generate/processors.js'
 import { openModel, tokenizerPath } from '../model/checkpoint-model.js'
 import { DecoderModel } from '../model/xcomposer.js'
 import { Tokenizer } from '../text/tokenizer.js'
@@ -38,8 +39,7 @@ export async function divergence(referenceDir: string, otherDir: string, text: s
       const window = [tokenizer.bosId, ...ids.slice(start, start + WINDOW)]
       const [a, b] = [await predictions(reference, window), await predictions(other, window)]
       for (let i = 0; i + 1 < window.length; i++) {
-        const [p, q] = [a, b].map((all) => logSoftmax(all.subarray(i * width, (i + 1) * width))) as [Float64Array, Float64Array]
-        addPosition(sums, p, q, window[i + 1] as number)
+        addPosition(sums, a[i] as Float64Array, b[i] as Float64Array, window[i + 1] as number)
       }
     }
     const mean = (sum: number): number => sum / sums.tokens
@@ -55,23 +55,14 @@ export async function divergence(referenceDir: string, otherDir: string, text: s
   }
 }
 
-/** Logits after every id: [ids, vocabulary]. */
-async function predictions(model: DecoderModel, ids: readonly number[]): Promise<Float32Array> {
+/** Log-probabilities of what follows each id. */
+async function predictions(model: DecoderModel, ids: readonly number[]): Promise<Float64Array[]> {
   const sequence = model.sequence()
   try {
-    const logitColumns = ids.map((_, i) => i)
-    const step = { embeddings: model.store.embed(ids), tokens: ids.length, logitColumns }
-    return (await model.sessions.run(step, sequence.cache)).logits.slice()
+    return (await sequence.appendAll(ids)).map(logSoftmax)
   } finally {
     sequence.dispose()
   }
-}
-
-function logSoftmax(logits: Float32Array): Float64Array {
-  const out = Float64Array.from(logits)
-  const most = out.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
-  const total = Math.log(out.reduce((sum, v) => sum + Math.exp(v - most), 0)) + most
-  return out.map((v) => v - total)
 }
 
 function addPosition(
@@ -83,12 +74,6 @@ function addPosition(
   sums.tokens++
   sums.reference -= p[next] as number
   sums.other -= q[next] as number
-  let [bestP, bestQ] = [0, 0]
-  for (let i = 0; i < p.length; i++) {
-    const lp = p[i] as number
-    sums.kl += Math.exp(lp) * (lp - (q[i] as number))
-    if (lp > (p[bestP] as number)) bestP = i
-    if ((q[i] as number) > (q[bestQ] as number)) bestQ = i
-  }
-  if (bestP === bestQ) sums.agree++
+  for (let i = 0; i < p.length; i++) sums.kl += Math.exp(p[i] as number) * ((p[i] as number) - (q[i] as number))
+  if (argmax(p) === argmax(q)) sums.agree++
 }

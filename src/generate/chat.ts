@@ -165,12 +165,12 @@ export async function* answer(
   }
 }
 
-/** Messages as a prompt request, with their pictures numbered in order. */
 /** A prompt's ids, with -1 in the place of each picture. */
 function idsAndPlaces(parts: readonly PromptPart[]): number[] {
   return parts.flatMap((part) => (part.kind === 'text' ? part.ids : [-1]))
 }
 
+/** Messages as a prompt request, with their pictures numbered in order. */
 function readMessages(messages: readonly ChatMessage[], prefix: string | undefined) {
   const pictures: Picture[] = []
   const content = (m: ChatMessage): ChatContent => {

@@ -83,7 +83,7 @@ export function logSumExp(logits: Float32Array): number {
 }
 
 /** Index of the largest value; the first of equals. */
-export function argmax(values: Float32Array): number {
+export function argmax(values: Float32Array | Float64Array): number {
   return values.indexOf(maximum(values))
 }
 

@@ -5,7 +5,7 @@
  */
 import { copyFileSync, existsSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { writeAll, writeFileAtomically } from '../checkpoint/atomic.js'
+import { writeTextAtomically } from '../checkpoint/atomic.js'
 import { makeFolders } from '../checkpoint/folders.js'
 import { type TensorToWrite, writeSafetensors } from '../checkpoint/safetensors.js'
 import { readRows } from '../checkpoint/tensors.js'
@@ -119,7 +119,7 @@ export function writeQuantized(
   const file = join(out, 'model.safetensors')
   writeSafetensors(file, tensors, { format: 'pt' })
   const config = { ...weights.config, quantization_config: { method: 'blocks', bits: format.bits, block_size: format.blockSize } }
-  writeText(join(out, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
+  writeTextAtomically(join(out, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
   const groups = [...sums].map(
     ([group, { tensors: n, squares, errors }]): GroupError => ({
       group,
@@ -129,7 +129,7 @@ export function writeQuantized(
     }),
   )
   const report = { groups, bytes: statSync(file).size }
-  writeText(join(out, 'README.md'), quantizationCard(basename(resolve(out)), format, report))
+  writeTextAtomically(join(out, 'README.md'), quantizationCard(basename(resolve(out)), format, report))
   return report
 }
 
@@ -198,9 +198,4 @@ ${rows.join('\n')}
 
 Patch embedding and positions of the vision tower are stored in half precision; norms and biases in float32.
 `
-}
-
-function writeText(file: string, text: string): void {
-  const bytes = new TextEncoder().encode(text)
-  writeFileAtomically(file, (fd) => writeAll(fd, bytes))
 }

@@ -4,6 +4,7 @@
  */
 
 import { parseModelConfig } from './config.js'
+import { hashText, normals } from './normal-numbers.js'
 import { modelParameters, type ParameterSpec } from './parameters.js'
 import type { FloatWeights } from './quantize-model.js'
 
@@ -12,7 +13,7 @@ const POOL = 1 << 20
 
 /** The weights of a configuration; the same for the same seed. @throws InputError naming the field that is wrong */
 export function randomWeights(config: Readonly<Record<string, unknown>>, name: string, seed: number): FloatWeights {
-  const pool = normalPool(seed)
+  const pool = Float32Array.from({ length: POOL }, normals(seed))
   return {
     config,
     specs: modelParameters(parseModelConfig(config, name)),
@@ -26,7 +27,7 @@ function randomRows(pool: Float32Array, { name, shape, group }: ParameterSpec, f
   if (/norm[^/]*\.weight$/.test(name) && shape.length === 1) return out.fill(1)
   if (name.endsWith('.bias')) return out
   const deviation = group === 'decoder' || group === 'plora' || shape.length < 2 ? 0.02 : 1 / Math.sqrt(width)
-  const start = hash(name)
+  const start = hashText(name)
   for (let row = 0; row < count; row++) {
     // Each row starts somewhere else in the pool, and runs on from there.
     let from = Math.imul(start ^ (first + row), 0x9e3779b1) >>> 12
@@ -37,26 +38,4 @@ function randomRows(pool: Float32Array, { name, shape, group }: ParameterSpec, f
     }
   }
   return out
-}
-
-function normalPool(seed: number): Float32Array {
-  const pool = new Float32Array(POOL)
-  let state = seed >>> 0
-  const uniform = (): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return (state + 0.5) / 2 ** 32
-  }
-  for (let i = 0; i < POOL; i += 2) {
-    const radius = Math.sqrt(-2 * Math.log(uniform()))
-    const angle = 2 * Math.PI * uniform()
-    pool[i] = radius * Math.cos(angle)
-    pool[i + 1] = radius * Math.sin(angle)
-  }
-  return pool
-}
-
-function hash(text: string): number {
-  let h = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
-  return h >>> 0
 }

@@ -20,6 +20,8 @@ export interface LoadOptions {
   readonly provider?: 'cpu' | 'cuda' | 'webgpu' | 'coreml' | 'dml'
   /** Receives one line where something was not as asked (a provider that is not there). */
   readonly onNotice?: (line: string) => void
+  /** Sees the checked checkpoint before anything of it is read into memory; what it throws ends the loading. */
+  readonly onOpened?: (checkpoint: CheckpointModel) => void
 }
 
 /** A prompt's end: logits after its last position, and the sequence to continue. */
@@ -162,6 +164,7 @@ export class XComposer {
    */
   static async load(dir: string, options: LoadOptions = {}): Promise<XComposer> {
     const checkpoint = openModel(dir)
+    options.onOpened?.(checkpoint)
     const tokenizer = Tokenizer.load(tokenizerPath(checkpoint))
     const { vocabularySize } = checkpoint.config.decoder
     if (tokenizer.size > vocabularySize) {

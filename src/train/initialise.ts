@@ -1,24 +1,6 @@
 /** Fresh values for a model that starts from nothing, or for the parts that a checkpoint does not bring (SPEC 4). */
+import { hashText, normals } from '../model/normal-numbers.js'
 import type { ParameterSpec } from '../model/parameters.js'
-
-/** Standard normal numbers from a 32-bit state; the same on every machine. */
-export function normals(seed: number): () => number {
-  let state = seed >>> 0
-  const uniform = () => {
-    state = (state + 0x9e3779b9) >>> 0
-    let z = state
-    z = Math.imul(z ^ (z >>> 16), 0x85ebca6b)
-    z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35)
-    return (((z ^ (z >>> 16)) >>> 0) + 0.5) / 2 ** 32
-  }
-  return () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform())
-}
-
-function hash(text: string): number {
-  let h = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
-  return h >>> 0
-}
 
 /**
  * A tensor's first values, from the seed and its name alone. Norm weights 1, biases 0; the decoder N(0, 0.02); the vision
@@ -31,7 +13,7 @@ export function initialValues(spec: ParameterSpec, seed: number, ploraInit: 'zer
   if (/norm[^/]*\.weight$/.test(name) && shape.length === 1) return values.fill(1)
   if (name.endsWith('.bias')) return values
   const inputs = shape.slice(1).reduce((a, b) => a * b, 1)
-  const next = normals(seed ^ hash(name))
+  const next = normals(seed ^ hashText(name))
   const embedding = /embedding/.test(name) && !/patch/.test(name)
   let deviation = (group === 'vision' || group === 'projector') && !embedding ? 1 / Math.sqrt(inputs) : 0.02
   // Rows of pictures start no larger than those of words, or nothing that the decoder adds to them would count.

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { appendFileSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeAll, writeFileAtomically } from '../checkpoint/atomic.js'
+import { writeAll, writeFileAtomically, writeTextAtomically } from '../checkpoint/atomic.js'
 import { makeFolders } from '../checkpoint/folders.js'
 import { writeSafetensors } from '../checkpoint/safetensors.js'
 import { adamwStep, allocate } from '../engine/index.js'
@@ -271,8 +271,7 @@ class Run {
       return { name: s.name, dtype, shape: s.shape, data } as const
     })
     writeSafetensors(join(recipe.out, 'model.safetensors'), tensors, { format: 'pt' })
-    const config = new TextEncoder().encode(`${JSON.stringify(start.configJson, null, 2)}\n`)
-    writeFileAtomically(join(recipe.out, 'config.json'), (fd) => writeAll(fd, config))
+    writeTextAtomically(join(recipe.out, 'config.json'), `${JSON.stringify(start.configJson, null, 2)}\n`)
     const tokenizer = readFileSync(start.tokenizer)
     writeFileAtomically(join(recipe.out, 'tokenizer.model'), (fd) => writeAll(fd, tokenizer))
   }
