@@ -8,9 +8,9 @@ import { z } from 'zod'
 import { InputError } from '../errors.js'
 import { openModel } from '../model/checkpoint-model.js'
 import { VisionSession } from '../model/vision-session.js'
-import { DecoderModel, promptRows } from '../model/xcomposer.js'
-import type { PromptPart } from '../text/prompt.js'
+import { DecoderModel } from '../model/xcomposer.js'
 import { type GoldenTensors, goldenTensors } from './compare.js'
+import { segmentRows } from './segments.js'
 
 const ids = z.array(z.int().min(0))
 const Case = z.object({
@@ -78,7 +78,6 @@ async function compareCase(
 ): Promise<Parity> {
   const name = `case${c.case}`
   const width = model.config.decoder.hiddenSize
-  const perImage = model.config.vision?.tokens ?? 0
   let compared = 0
   let largestError = 0
   /** The result, once this tensor differs. */
@@ -111,11 +110,7 @@ async function compareCase(
   const rows = projected ?? new Float32Array(0)
   const parting = check('projected', rows, width, () => true)
   if (parting) return parting
-  const features = Array.from({ length: images }, (_, i) => rows.subarray(i * perImage * width, (i + 1) * perImage * width))
-  const parts = c.segments.map(
-    (s): PromptPart => (s.type === 'text' ? { kind: 'text', ids: s.ids } : { kind: 'image', image: s.image, tokens: perImage }),
-  )
-  const prompt = promptRows(model, parts, features)
+  const prompt = segmentRows(model, c.segments, rows, images)
   const columns = new Set(prompt.imageColumns)
   const isImage = (position: number): boolean => columns.has(position)
   const embedded = check('inputs_embeds', prompt.rows, width, isImage)

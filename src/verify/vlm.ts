@@ -3,15 +3,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openModel } from '../model/checkpoint-model.js'
 import { VisionSession } from '../model/vision-session.js'
-import { DecoderModel, promptRows } from '../model/xcomposer.js'
-import type { PromptPart } from '../text/prompt.js'
+import { DecoderModel } from '../model/xcomposer.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { difference, goldenTensors } from './compare.js'
 import { continuation, greedyBothWays } from './generation.js'
+import { type Segment, segmentRows } from './segments.js'
 
 interface VlmCase {
   readonly case: number
-  readonly segments: ({ type: 'text'; ids: number[] } | { type: 'image'; image: number })[]
+  readonly segments: Segment[]
   readonly greedy24: number[]
   readonly beam3_24: number[]
   readonly beam3_score?: number
@@ -25,8 +25,6 @@ export const check: GoldenCheck = {
     const golden = goldenTensors(join(dir, 'cases.safetensors'))
     const model = new DecoderModel(openModel(join(dir, 'checkpoint')), { threads: 1 })
     const vision = new VisionSession(model.config, model.store, { threads: 1 })
-    const perImage = model.config.vision?.tokens ?? 0
-    const width = model.config.decoder.hiddenSize
     const compare = (name: string, got: Float32Array): CaseResult => {
       const d = difference(got, golden.floats(name))
       return { name, passed: d.ratio <= 1, largestError: d.largest }
@@ -37,14 +35,7 @@ export const check: GoldenCheck = {
         const images = golden.shape(`${at}.pixel_values`)[0] as number
         const projected = await vision.encode(golden.floats(`${at}.pixel_values`), images)
         yield compare(`${at}.projected`, projected)
-        const features = Array.from({ length: images }, (_, i) =>
-          projected.subarray(i * perImage * width, (i + 1) * perImage * width),
-        )
-        const parts = c.segments.map(
-          (s): PromptPart =>
-            s.type === 'text' ? { kind: 'text', ids: s.ids } : { kind: 'image', image: s.image, tokens: perImage },
-        )
-        const { rows, tokens, imageColumns } = promptRows(model, parts, features)
+        const { rows, tokens, imageColumns } = segmentRows(model, c.segments, projected, images)
         yield compare(`${at}.inputs_embeds`, rows)
         const mask = golden.integers(`${at}.im_mask`)
         const columns = [...mask.keys()].filter((i) => mask[i])
