@@ -4,7 +4,7 @@
  */
 import { InputError } from '../errors.js'
 import type { Sequence } from '../model/sequence.js'
-import { argmax, checkSampling, distribution, logSumExp, penalizeRepetition, type SamplingSettings } from './processors.js'
+import { argmax, checkSampling, distribution, logSumExp, penalized, type SamplingSettings } from './processors.js'
 import { createRandom, draw } from './sample.js'
 
 export interface GenerateOptions {
@@ -22,10 +22,18 @@ export interface GenerateOptions {
   readonly signal?: AbortSignal
 }
 
-export interface GeneratedToken {
-  readonly id: number
-  /** Log-probability under the model itself: before penalty, temperature and cuts. */
-  readonly logprob: number
+/** A chosen id. Its log-probability is worked out when it is asked for: it takes as long as choosing. */
+export class GeneratedToken {
+  constructor(
+    readonly id: number,
+    /** [vocab], as the model gave them: before penalty, temperature and cuts. */
+    readonly logits: Float32Array,
+  ) {}
+
+  /** Under the model itself. */
+  get logprob(): number {
+    return (this.logits[this.id] as number) - logSumExp(this.logits)
+  }
 }
 
 /** Why generation ended. */
@@ -49,11 +57,10 @@ export async function* generate(
   let logits = first
   for (let made = 0; ; ) {
     signal?.throwIfAborted()
-    const scores = logits.slice()
-    penalizeRepetition(scores, context, repetitionPenalty)
+    const scores = penalized(logits, context, repetitionPenalty)
     const id = sampling && random ? draw(distribution(scores, sampling), random) : argmax(scores)
     if (stops.has(id)) return { reason: 'stop', stopId: id }
-    yield { id, logprob: (logits[id] as number) - logSumExp(logits) }
+    yield new GeneratedToken(id, logits)
     if (++made === maxNewTokens) return { reason: 'length' }
     context.add(id)
     signal?.throwIfAborted()

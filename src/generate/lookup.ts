@@ -4,8 +4,8 @@
  * two logits are equal to the last bits may the engine's other order of sums decide otherwise. It pays off where answers quote.
  */
 import type { RewindableSequence } from '../model/sequence.js'
-import { checkMaxNewTokens, type GeneratedToken, type GenerateEnd, type GenerateOptions } from './generate.js'
-import { argmax, logSumExp, penalizeRepetition } from './processors.js'
+import { checkMaxNewTokens, GeneratedToken, type GenerateEnd, type GenerateOptions } from './generate.js'
+import { argmax, penalized } from './processors.js'
 
 export interface LookupOptions extends Omit<GenerateOptions, 'sampling'> {
   /** The prompt's ids, to look in; a negative number where a picture stands. */
@@ -50,17 +50,13 @@ export async function* generateWithLookup(
   const stops = new Set(options.stopIds)
   const context = new Set(contextIds)
   const history = [...options.promptIds]
-  const choose = (logits: Float32Array): number => {
-    const scores = logits.slice()
-    penalizeRepetition(scores, context, repetitionPenalty)
-    return argmax(scores)
-  }
+  const choose = (logits: Float32Array): number => argmax(penalized(logits, context, repetitionPenalty))
   let logits = first
   for (let made = 0; ; ) {
     signal?.throwIfAborted()
     const id = choose(logits)
     if (stops.has(id)) return { reason: 'stop', stopId: id }
-    yield { id, logprob: (logits[id] as number) - logSumExp(logits) }
+    yield new GeneratedToken(id, logits)
     if (++made === maxNewTokens) return { reason: 'length' }
     context.add(id)
     history.push(id)
@@ -73,7 +69,7 @@ export async function* generateWithLookup(
     for (; right < guess.length; right++) {
       const next = choose(logits)
       if (next !== guess[right] || stops.has(next)) break
-      yield { id: next, logprob: (logits[next] as number) - logSumExp(logits) }
+      yield new GeneratedToken(next, logits)
       if (++made === maxNewTokens) {
         sequence.rewind(before + 1 + right)
         return { reason: 'length' }

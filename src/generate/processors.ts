@@ -33,6 +33,14 @@ export function penalizeRepetition(scores: Float32Array | Float64Array, contextI
   }
 }
 
+/** Logits [vocab] with the penalty; the same array where there is none to give. */
+export function penalized(logits: Float32Array, contextIds: Iterable<number>, penalty: number): Float32Array {
+  if (penalty === 1) return logits
+  const scores = logits.slice()
+  penalizeRepetition(scores, contextIds, penalty)
+  return scores
+}
+
 /** Throws InputError for settings out of range; called once before generation rather than at the first id. */
 export function checkSampling({ temperature = 1, topK = 0, topP = 1 }: SamplingSettings): void {
   checkNumber('temperature', temperature, temperature > 0, 'a number > 0 (for the most probable id use greedy decoding)')
@@ -47,13 +55,20 @@ function checkNumber(name: string, value: number, good: boolean, expected: strin
 /** The distribution after temperature, top-k and top-p of penalised `logits` [vocab], which stay as they are. */
 export function distribution(logits: Float32Array, settings: SamplingSettings): Distribution {
   const { temperature = 1, topK = 0, topP = 1 } = settings
-  const ids = topK > 0 && topK < logits.length ? atLeast(logits, kthLargest(logits, topK)) : Array.from(logits.keys())
-  ids.sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b)
   const highest = maximum(logits)
-  const probs = normalize(Float64Array.from(ids, (id) => Math.exp(((logits[id] as number) - highest) / temperature)))
-  if (topP >= 1) return { ids, probs }
+  const weight = (id: number): number => Math.exp(((logits[id] as number) - highest) / temperature)
+  const some = topK > 0 && topK < logits.length
+  const ids = some ? atLeast(logits, kthLargest(logits, topK)) : Array.from(logits.keys())
+  let total = 0
+  for (const id of ids) total += weight(id)
+  // Everything below this together weighs less than what top-p leaves out: it need not be sorted.
+  const negligible = topP < 1 ? (total * (1 - topP)) / ids.length : 0
+  const kept = negligible > 0 ? ids.filter((id) => weight(id) >= negligible) : ids
+  kept.sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b)
+  const probs = Float64Array.from(kept, (id) => weight(id) / total)
+  if (topP >= 1) return { ids: kept, probs }
   const keep = prefixReaching(probs, topP)
-  return { ids: ids.slice(0, keep), probs: normalize(probs.slice(0, keep)) }
+  return { ids: kept.slice(0, keep), probs: normalize(probs.slice(0, keep)) }
 }
 
 /** Largest logit. Throws XComposerError when nothing can be chosen: a NaN (broken weights), or everything masked. */

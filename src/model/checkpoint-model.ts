@@ -48,8 +48,12 @@ export function openModel(dir: string): CheckpointModel {
   return { directory, config, specs, formats }
 }
 
+/** Block sizes that the engine multiplies with. */
+const BLOCK_SIZES = [16, 32, 64, 128, 256]
+
 /**
- * The bits of a tensor in blocks, which may be more than config.json's: they show in the bytes of a block.
+ * How a tensor in blocks is cut. The decoder is as config.json says; other parts may have more bits and larger blocks, which shows in the
+ * bytes and the number of their blocks.
  * @throws InputError when values, scales and config.json disagree
  */
 function blockFormat(
@@ -59,29 +63,30 @@ function blockFormat(
   scales: TensorEntry | undefined,
 ): BlockFormat {
   const where = `${values.file}: tensor "${values.name}"`
-  const blockSize = config.quantization?.blockSize
-  if (blockSize === undefined) throw new InputError(`${where}: is stored in blocks, but config.json has no quantization_config`)
+  const { quantization } = config
+  if (!quantization) throw new InputError(`${where}: is stored in blocks, but config.json has no quantization_config`)
   if (spec.shape.length !== 2)
     throw new InputError(`${where}: only matrices are stored in blocks, expected [${spec.shape.join(', ')}]`)
   const [rows, inputs] = spec.shape as [number, number]
-  const count = Math.ceil(inputs / blockSize)
-  const bits = ((values.shape[2] ?? 0) * 8) / blockSize
-  if (
-    values.dtype !== 'U8' ||
-    values.shape.length !== 3 ||
-    values.shape[0] !== rows ||
-    values.shape[1] !== count ||
-    (bits !== 4 && bits !== 8)
-  ) {
+  const [, count = 0, bytes = 0] = values.shape
+  const larger = BLOCK_SIZES.filter((size) => size > quantization.blockSize)
+  const others: BlockFormat[] =
+    spec.group === 'decoder' ? [] : [quantization.blockSize, ...larger].map((blockSize) => ({ bits: 8, blockSize }))
+  const format = [quantization, ...others].find(
+    ({ bits, blockSize }) => bytes === (blockSize * bits) / 8 && count === Math.ceil(inputs / blockSize),
+  )
+  if (!format || values.dtype !== 'U8' || values.shape.length !== 3 || values.shape[0] !== rows) {
+    const { bits, blockSize } = quantization
+    const expected = [rows, Math.ceil(inputs / blockSize), (blockSize * bits) / 8]
     throw new InputError(
-      `${where}: ${values.dtype} [${values.shape.join(', ')}], expected U8 [${rows}, ${count}, ${blockSize / 2} or ${blockSize}] for blocks of ${blockSize}`,
+      `${where}: ${values.dtype} [${values.shape.join(', ')}], expected U8 [${expected.join(', ')}] for ${bits} bits in blocks of ${blockSize}`,
     )
   }
   if (scales?.dtype !== 'F32' || scales.shape.join() !== [rows, count].join()) {
     const got = scales ? `${scales.dtype} [${scales.shape.join(', ')}]` : 'no such tensor'
     throw new InputError(`${values.file}: tensor "${spec.name}${blockSuffix.scales}": ${got}, expected F32 [${rows}, ${count}]`)
   }
-  return { bits, blockSize }
+  return format
 }
 
 /** What the tensors' shapes say about the network; the released configurations leave most of it out. */

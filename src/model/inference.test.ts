@@ -175,7 +175,7 @@ describe('a model in 4 bits', () => {
     expect(readFileSync(join(out, 'README.md'), 'utf8')).toContain('| decoder |')
   })
   it.each([
-    ['another block size', { method: 'blocks', bits: 4, block_size: 64 }, /expected U8 \[.*for blocks of 64/],
+    ['another block size', { method: 'blocks', bits: 4, block_size: 64 }, /expected U8 \[.*in blocks of 64/],
     ['no blocks at all', null, /stored in blocks, but config.json has no quantization_config/],
   ])('is refused where its configuration says %s', (_, quantization, message) => {
     const { out } = quantised()
