@@ -42,7 +42,13 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 
 /** A value in an error message: short whatever it is. */
 export function describe(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value)
+  let text: string
+  try {
+    text = JSON.stringify(value) ?? String(value)
+  } catch {
+    // JSON.parse takes any depth, JSON.stringify runs out of stack.
+    text = 'a value nested too deeply to show'
+  }
   return text.length <= 80 ? text : `${text.slice(0, 77)}...`
 }
 

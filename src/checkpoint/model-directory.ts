@@ -71,6 +71,8 @@ function openShards(dir: string, file: string, open: OpenFile): Map<string, Tens
   }
   const tensors = new Map<string, TensorEntry>()
   for (const shard of new Set(shardOf.values())) {
+    if (!existsSync(join(dir, shard)))
+      throw new InputError(`${join(dir, shard)}: no such file, but ${file} names it; get the model again`)
     for (const [name, entry] of open(join(dir, shard))) {
       if (IGNORED.test(name)) continue
       const listed = shardOf.get(name)
@@ -80,7 +82,8 @@ function openShards(dir: string, file: string, open: OpenFile): Map<string, Tens
     }
   }
   for (const [name, shard] of shardOf) {
-    if (!tensors.has(name) && !IGNORED.test(name)) throw new InputError(`${file}: tensor ${describe(name)} is not in ${shard}`)
+    if (!tensors.has(name) && !IGNORED.test(name))
+      throw new InputError(`${file}: tensor ${describe(name)} is not in ${shard}; get the model again`)
   }
   return tensors
 }

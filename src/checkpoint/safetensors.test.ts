@@ -61,6 +61,7 @@ describe('a bad safetensors file is refused with one clear error', () => {
     ['a list as header', '[]', 0, /expected a JSON object, got \[\]/],
     ['no JSON', '{"a":', 0, /expected a JSON object in UTF-8/],
     ['deep nesting', '['.repeat(100_000), 0, /expected a JSON object/],
+    ['deep nesting that is valid JSON', `{"a":${'['.repeat(1e5)}${']'.repeat(1e5)}}`, 0, /"a": .* nested too deeply to show/],
   ]
   it.each(cases)('%s', (_, header, dataBytes, message, claimed) => {
     const file = raw(header, dataBytes, claimed)

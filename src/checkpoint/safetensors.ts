@@ -84,8 +84,9 @@ function readEntry(file: string, name: string, value: unknown, dataStart: number
   }
   const [begin = 0, end = 0] = offsets
   if (begin > end || end > dataLength) {
+    const help = begin > end ? '' : '; the file is cut short, get it again'
     throw new InputError(
-      `${where}: data_offsets [${begin}, ${end}], expected begin <= end <= ${dataLength} (the data in the file)`,
+      `${where}: data_offsets [${begin}, ${end}], expected begin <= end <= ${dataLength} (the data in the file)${help}`,
     )
   }
   const expected = sizeOf(where, dtype, shape)

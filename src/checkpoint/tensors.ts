@@ -41,9 +41,17 @@ export interface TensorEntry {
 }
 
 const READ_BYTES = 1 << 24
+/** What `readTensor` reads. */
+const FLOATS: readonly Dtype[] = ['F32', 'F16', 'BF16']
 
 export function isDtype(value: unknown): value is Dtype {
   return typeof value === 'string' && Object.hasOwn(BYTES, value)
+}
+
+/** @throws InputError for a tensor that `readTensor` cannot read */
+export function checkFloat({ file, name, dtype }: TensorEntry): void {
+  if (!FLOATS.includes(dtype))
+    throw new InputError(`${file}: tensor ${describe(name)}: dtype ${dtype}, expected F32, F16 or BF16; convert the model`)
 }
 
 /** Bytes of a tensor. Throws InputError once the product leaves the integers a number can hold. */
@@ -67,9 +75,7 @@ export function readTensor(entry: TensorEntry): Float32Array {
     readInto(entry.file, entry.offset, new Uint8Array(out.buffer))
     return out
   }
-  if (dtype !== 'F16' && dtype !== 'BF16') {
-    throw new InputError(`${entry.file}: tensor ${describe(entry.name)}: dtype ${dtype}, expected F32, F16 or BF16`)
-  }
+  checkFloat(entry)
   const widen = dtype === 'F16' ? widenF16 : widenBF16
   const out = new Float32Array(byteLength / 2)
   const part = new Uint16Array(Math.min(out.length, READ_BYTES / 2))

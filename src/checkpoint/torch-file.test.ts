@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { archive, dict, p, selfReferring, storage, tensor, zip, zip64 } from '../../tests/support/torch-archive.js'
 import { InputError } from '../errors.js'
 import { readTensor } from './tensors.js'
 import { openTorchFile } from './torch-file.js'
@@ -16,81 +17,11 @@ afterEach(() => rmSync(dir, { recursive: true }))
 
 const golden = fileURLToPath(new URL('../../tests/data/goldens/formats/pytorch_model-00001-of-00001.bin', import.meta.url))
 
-/** Pickle instructions, each as bytes. */
-const p = {
-  global: (name: string) => Buffer.from(`c${name.replace('.', '\n').replace(/^(torch)\n(_utils)\./, '$1.$2\n')}\n`),
-  text: (value: string) => {
-    const bytes = Buffer.from(value)
-    const head = Buffer.from([0x58, 0, 0, 0, 0])
-    head.writeUInt32LE(bytes.length, 1)
-    return Buffer.concat([head, bytes])
-  },
-  int: (value: number) => {
-    const bytes = Buffer.alloc(10)
-    bytes[0] = 0x8a
-    bytes[1] = 8
-    bytes.writeBigInt64LE(BigInt(value), 2)
-    return bytes
-  },
-  tuple: (...items: Buffer[]) => Buffer.concat([Buffer.from('('), ...items, Buffer.from('t')]),
-  call: (callee: Buffer, args: Buffer) => Buffer.concat([callee, args, Buffer.from('R')]),
-}
-
-function storage(elements: number, key = '0', type = 'torch.FloatStorage'): Buffer {
-  const id = p.tuple(p.text('storage'), p.global(type), p.text(key), p.text('cpu'), p.int(elements))
-  return Buffer.concat([id, Buffer.from('Q')])
-}
-
-function tensor(from: Buffer, offset: number, shape: number[], strides: number[]): Buffer {
-  const sizes = [shape, strides].map((list) => p.tuple(...list.map(p.int)))
-  const hooks = p.call(p.global('collections.OrderedDict'), Buffer.from(')'))
-  const args = p.tuple(from, p.int(offset), ...sizes, Buffer.from([0x89]), hooks)
-  return p.call(p.global('torch._utils._rebuild_tensor_v2'), args)
-}
-
-const dict = (name: string, value: Buffer) =>
-  Buffer.concat([Buffer.from([0x80, 2, 0x7d]), Buffer.from('('), p.text(name), value, Buffer.from('u.')])
-
-/** A zip of stored entries; `edit` may spoil it. */
-function zip(entries: Record<string, Buffer>, method = 0): Buffer {
-  const parts: Buffer[] = []
-  const central: Buffer[] = []
-  let at = 0
-  for (const [name, data] of Object.entries(entries)) {
-    const local = Buffer.alloc(30)
-    local.writeUInt32LE(0x04034b50, 0)
-    local.writeUInt16LE(method, 8)
-    local.writeUInt32LE(data.length, 18)
-    local.writeUInt32LE(data.length, 22)
-    local.writeUInt16LE(name.length, 26)
-    const head = Buffer.alloc(46)
-    head.writeUInt32LE(0x02014b50, 0)
-    head.writeUInt16LE(method, 10)
-    head.writeUInt32LE(data.length, 20)
-    head.writeUInt32LE(data.length, 24)
-    head.writeUInt16LE(name.length, 28)
-    head.writeUInt32LE(at, 42)
-    central.push(head, Buffer.from(name))
-    parts.push(local, Buffer.from(name), data)
-    at += 30 + name.length + data.length
-  }
-  const directory = Buffer.concat(central)
-  const end = Buffer.alloc(22)
-  end.writeUInt32LE(0x06054b50, 0)
-  end.writeUInt16LE(Object.keys(entries).length, 8)
-  end.writeUInt16LE(Object.keys(entries).length, 10)
-  end.writeUInt32LE(directory.length, 12)
-  end.writeUInt32LE(at, 16)
-  return Buffer.concat([...parts, directory, end])
-}
-
 function open(bytes: Buffer) {
   const file = join(dir, 'pytorch_model.bin')
   writeFileSync(file, bytes)
   return openTorchFile(file)
 }
-const values = Buffer.from(Float32Array.of(1, 2, 3, 4, 5, 6).buffer)
-const archive = (pickle: Buffer, data: Buffer = values) => zip({ 'm/data.pkl': pickle, 'm/data/0': data })
 
 describe('a torch file', () => {
   it('gives tensors end to end and views with strides', () => {
@@ -146,37 +77,12 @@ describe('a torch file', () => {
   })
 
   it('refuses a zip64 directory that points at itself', () => {
-    const plain = good()
-    const record = Buffer.alloc(56)
-    record.writeUInt32LE(0x06064b50, 0)
-    record.writeBigUInt64LE(2n, 32)
-    record.writeBigUInt64LE(56n, 40)
-    record.writeBigUInt64LE(BigInt(plain.length - 22), 48)
-    const locator = Buffer.alloc(20)
-    locator.writeUInt32LE(0x07064b50, 0)
-    locator.writeBigUInt64LE(BigInt(plain.length - 22), 8)
-    const end = Buffer.from(plain.subarray(-22))
-    end.writeUInt32LE(0xffffffff, 16)
-    const spoiled = Buffer.concat([plain.subarray(0, -22), record, locator, end])
-    expect(() => open(spoiled)).toThrow(/central directory of 56 bytes/)
-    locator.writeBigUInt64LE(BigInt(plain.length - 22 + 56), 8)
-    expect(() => open(Buffer.concat([plain.subarray(0, -22), record, locator, end]))).toThrow(/zip64 end record/)
+    expect(() => open(selfReferring(good()))).toThrow(/central directory of 56 bytes/)
+    expect(() => open(zip64(good(), { record: good().length - 22 + 56 }))).toThrow(/zip64 end record/)
   })
 
   it('reads zip64 as torch writes it for more than 4 GB', () => {
-    const plain = good()
-    const [length, start] = [plain.readUInt32LE(plain.length - 10), plain.readUInt32LE(plain.length - 6)]
-    const record = Buffer.alloc(56)
-    record.writeUInt32LE(0x06064b50, 0)
-    record.writeBigUInt64LE(2n, 32)
-    record.writeBigUInt64LE(BigInt(length), 40)
-    record.writeBigUInt64LE(BigInt(start), 48)
-    const locator = Buffer.alloc(20)
-    locator.writeUInt32LE(0x07064b50, 0)
-    locator.writeBigUInt64LE(BigInt(plain.length - 22), 8)
-    const end = Buffer.from(plain.subarray(-22))
-    end.writeUInt32LE(0xffffffff, 16)
-    const entry = open(Buffer.concat([plain.subarray(0, -22), record, locator, end])).get('w')
+    const entry = open(zip64(good())).get('w')
     expect(entry && [...readTensor(entry)]).toEqual([1, 2, 3, 4, 5, 6])
   })
 

@@ -32,7 +32,9 @@ Example:
     const text = file === undefined ? undefined : readText(file)
     const bits = args.oneOf('bits', ['4', '8'] as const) ?? '8'
     const block = args.oneOf('block', ['16', '32', '64', '128'] as const) ?? '32'
-    const { groups, bytes } = quantizeModel(dir, out, { bits: bits === '4' ? 4 : 8, blockSize: Number(block) })
+    const { groups, bytes } = quantizeModel(dir, out, { bits: bits === '4' ? 4 : 8, blockSize: Number(block) }, (line) =>
+      io.err(`${line}\n`),
+    )
     io.out(`${out}: ${(bytes / 1e6).toFixed(1)} MB\n`)
     for (const { group, tensors, bits: own, relativeError } of groups) {
       io.out(`  ${group.padEnd(10)} ${tensors} tensors in ${own} bits, relative error ${relativeError.toFixed(4)}\n`)

@@ -2,8 +2,9 @@
  * One picture of a page: decoded again, shrunk to what a page can show, and packed into a data: URL. The file may have been
  * deleted or replaced since the library was read, so it is checked here once more. Knows no HTML.
  */
-import { stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import sharp from 'sharp'
+import { sniffImage } from '../image/sniff.js'
 
 const widest = 1440
 const highest = 1600
@@ -13,7 +14,6 @@ const small = 128
 const wideEnough = 800
 const mostPixels = 120_000_000
 const largestBytes = 64 * 1024 * 1024
-const formats = new Set(['png', 'jpeg', 'webp', 'gif'])
 
 export interface PagePicture {
   readonly url: string
@@ -28,9 +28,10 @@ export async function pagePicture(file: string): Promise<PagePicture | undefined
   try {
     const info = await stat(file)
     if (!info.isFile() || info.size > largestBytes) return undefined
-    const source = sharp(file, { limitInputPixels: mostPixels })
-    const { format, width, height } = await source.metadata()
-    if (!formats.has(format)) return undefined
+    const bytes = await readFile(file)
+    sniffImage(bytes, file)
+    const source = sharp(bytes, { limitInputPixels: mostPixels })
+    const { width, height } = await source.metadata()
     const icon = Math.max(width, height) <= small
     const shrunk = source.autoOrient().resize({ width: widest, height: highest, fit: 'inside', withoutEnlargement: true })
     const packed = icon ? shrunk.png() : shrunk.webp({ quality: 82 })

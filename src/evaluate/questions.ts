@@ -71,7 +71,7 @@ function readLine(line: string, where: string, root: string): Question {
   }
   const parsed = Line.safeParse(value)
   if (!parsed.success) {
-    const { field, message } = firstIssue(parsed.error)
+    const { field, message } = firstIssue(parsed.error, value)
     throw new InputError(`${where}: ${field || 'record'}: ${message}`)
   }
   const { scorer, answers } = parsed.data

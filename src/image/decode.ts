@@ -1,6 +1,7 @@
 /**
  * Image files to 8-bit pixels (SPEC 6): alpha dropped without compositing, palettes expanded, greyscale replicated, 16-bit
- * cut to 8, CMYK converted, EXIF orientation ignored unless asked for, colour profiles ignored. It knows no sizes of models.
+ * cut to 8, CMYK converted as Pillow does, EXIF orientation ignored unless asked for, colour profiles ignored. It knows no
+ * sizes of models.
  */
 import { open } from 'node:fs/promises'
 import sharp from 'sharp'
@@ -51,15 +52,21 @@ async function decode(input: string | Uint8Array, options: DecodeOptions): Promi
   if (bytes.length > maxBytes) throw tooLong(name, bytes.length, maxBytes)
   sniffImage(bytes, name)
   try {
-    const image = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'error', ignoreIcc: true, pages: 1, sequentialRead: true })
-    const { width, height } = await image.metadata()
+    const settings = { failOn: 'error', ignoreIcc: true, pages: 1, sequentialRead: true } as const
+    // Only the header is read here, without sharp's own limit, whose message names no sizes.
+    const { width, height, space } = await sharp(bytes, { ...settings, limitInputPixels: false }).metadata()
     if (width > maxSide || height > maxSide || width * height > maxPixels) {
-      throw new InputError(`${name}: ${width}x${height} pixels, at most ${maxSide} a side and ${maxPixels} in all are taken`)
+      const limits = `at most ${maxSide} a side and ${maxPixels} in all are taken`
+      throw new InputError(`${name}: ${width}x${height} pixels, ${limits}; make the picture smaller`)
     }
+    const image = sharp(bytes, { ...settings, limitInputPixels: maxPixels })
     const turned = options.orient ? image.autoOrient() : image
-    const { data, info } = await turned.toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true })
+    const inks = space === 'cmyk'
+    const plane = inks ? turned.pipelineColourspace('cmyk').toColourspace('cmyk') : turned.toColourspace('srgb')
+    const { data, info } = await plane.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true })
     const plain = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
     const pixels = { width: info.width, height: info.height }
+    if (inks && info.channels === 4) return { pixels: { ...pixels, data: inksToRgb(plain) }, channels: 3 }
     if (info.channels === 3 || info.channels === 4) return { pixels: { ...pixels, data: plain }, channels: info.channels }
     if (info.channels === 1) return { pixels: { ...pixels, data: replicate(plain, 1) }, channels: 3 }
     if (info.channels === 2) return { pixels: { ...pixels, data: replicate(plain, 2) }, channels: 4 }
@@ -117,6 +124,19 @@ function addAlpha(rgb: Uint8Array): Uint8Array {
     rgba[to + 3] = 255
   }
   return rgba
+}
+
+/**
+ * CMYK to RGB as Pillow does, which the reference opens pictures with: (1 - ink)(1 - black), rounded to bytes. The press profile
+ * that sharp would assume makes another picture of it: cyan becomes (0, 153, 227).
+ */
+function inksToRgb(cmyk: Uint8Array): Uint8Array {
+  const rgb = new Uint8Array((cmyk.length / 4) * 3)
+  for (let from = 0, to = 0; from < cmyk.length; from += 4) {
+    const light = 255 - (cmyk[from + 3] ?? 0)
+    for (let c = 0; c < 3; c++) rgb[to++] = light - Math.round(((cmyk[from + c] ?? 0) * light) / 255)
+  }
+  return rgb
 }
 
 /** Grey (1 channel) or grey and alpha (2) to RGB or RGBA. */

@@ -6,9 +6,10 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import sharp from 'sharp'
+import { InputError } from '../errors.js'
+import { sniffImage } from '../image/sniff.js'
 
 const extensions = new Set(['.png', '.jpg', '.jpeg', '.webp', '.gif'])
-const formats = new Set(['png', 'jpeg', 'webp', 'gif'])
 const largestBytes = 64 * 1024 * 1024
 const mostPixels = 120_000_000
 const mostFiles = 50_000
@@ -58,11 +59,13 @@ export async function readPicture(root: string, relative: string): Promise<Pictu
     if (!info.isFile()) return 'is not a file'
     if (info.size > largestBytes) return `has ${info.size} bytes, more than ${largestBytes}`
     const bytes = await readFile(file)
-    const { format, width, height } = await sharp(bytes).metadata()
-    if (!formats.has(format)) return `is ${format}, not png, jpeg, webp or gif`
+    // Before any decoder: a drawing's or a page's parser shall not see what a stranger put into the folder.
+    sniffImage(bytes, 'its content')
+    const { width, height } = await sharp(bytes, { limitInputPixels: false }).metadata()
     if (width * height > mostPixels) return `has ${width} x ${height} pixels, more than ${mostPixels}`
     return { file, hash: createHash('sha256').update(bytes).digest('hex') }
   } catch (error) {
+    if (error instanceof InputError) return error.message
     const code = (error as NodeJS.ErrnoException).code
     return code === 'ENOENT' ? 'is missing' : code === undefined ? 'is not a readable picture' : `cannot be read (${code})`
   }

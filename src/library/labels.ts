@@ -63,7 +63,7 @@ export async function readLabels(dir: string): Promise<Map<string, Label>> {
   }
   const parsed = labelsFile.safeParse(json)
   if (!parsed.success) {
-    const { field, message } = firstIssue(parsed.error)
+    const { field, message } = firstIssue(parsed.error, json)
     throw new InputError(`${file}: ${field || 'file'}: ${message}; expected [{"file", "name"?, "caption"?, "credit"?}, ...]`)
   }
   return new Map(

@@ -1,7 +1,7 @@
 /** A model directory with its configuration, checked against each other before anything is allocated (SPEC 3, 14b). */
 import { existsSync } from 'node:fs'
 import { type ModelDirectory, openModelDirectory } from '../checkpoint/model-directory.js'
-import { readTensor, type TensorEntry } from '../checkpoint/tensors.js'
+import { checkFloat, readTensor, type TensorEntry } from '../checkpoint/tensors.js'
 import type { BlockFormat } from '../engine/index.js'
 import { InputError } from '../errors.js'
 import { type CheckpointShapes, type ModelConfig, parseModelConfig } from './config.js'
@@ -34,16 +34,17 @@ export function openModel(dir: string): CheckpointModel {
       formats.set(spec.name, blockFormat(config, spec, values, directory.tensors.get(spec.name + blockSuffix.scales)))
       continue
     }
-    if (spec.optional) continue
     const entry = directory.tensors.get(spec.name)
+    if (!entry && spec.optional) continue
     if (!entry) {
       throw new InputError(`${dir}: tensor "${spec.name}" is missing; config.json asks for [${spec.shape.join(', ')}]`)
     }
     if (entry.shape.join() !== spec.shape.join()) {
       throw new InputError(
-        `${entry.file}: tensor "${spec.name}": expected [${spec.shape.join(', ')}] from config.json, got [${entry.shape.join(', ')}]`,
+        `${entry.file}: tensor "${spec.name}": expected [${spec.shape.join(', ')}] from config.json, got [${entry.shape.join(', ')}]; the two are not of one model`,
       )
     }
+    checkFloat(entry)
   }
   return { directory, config, specs, formats }
 }

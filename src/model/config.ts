@@ -131,12 +131,7 @@ export interface CheckpointShapes {
  * @throws InputError naming file and field
  */
 export function parseModelConfig(json: unknown, file: string, shapes: CheckpointShapes = {}): ModelConfig {
-  const parsed = schema.safeParse(json)
-  if (!parsed.success) {
-    const { field, message } = firstIssue(parsed.error)
-    throw new InputError(`${file}: field "${field || '(whole file)'}": ${message}`)
-  }
-  const c = parsed.data
+  const c = checked(schema, json, `${file}: field`)
   const fail = (text: string) => new InputError(`${file}: ${text}`)
   if (c.hidden_size % c.num_attention_heads) {
     throw fail(`hidden_size ${c.hidden_size} is not divisible by num_attention_heads ${c.num_attention_heads}`)
@@ -174,7 +169,12 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
     vision: c.vision_config
       ? visionConfig(c.vision_config, c.img_size, tiled, fail)
       : shapes.vision
-        ? visionConfig(visionSchema.parse(shapes.vision), undefined, tiled, fail)
+        ? visionConfig(
+            checked(visionSchema, shapes.vision, `${file}: has no vision_config; read from the tensors`),
+            undefined,
+            tiled,
+            fail,
+          )
         : null,
     maxLength: c.max_length,
     promptBos: c.prompt_bos,
@@ -182,6 +182,13 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
       ? { bits: c.quantization_config.bits, blockSize: c.quantization_config.block_size }
       : null,
   }
+}
+
+function checked<T>(form: z.ZodType<T>, json: unknown, where: string): T {
+  const parsed = form.safeParse(json)
+  if (parsed.success) return parsed.data
+  const { field, message } = firstIssue(parsed.error, json)
+  throw new InputError(`${where} "${field || '(whole file)'}": ${message}`)
 }
 
 function visionConfig(

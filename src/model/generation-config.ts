@@ -16,8 +16,9 @@ export type GenerationDefaults = Readonly<z.infer<typeof schema>>
 export function readGenerationDefaults(directory: ModelDirectory): GenerationDefaults {
   const file = directory.path('generation_config.json')
   if (!existsSync(file)) return {}
-  const parsed = schema.safeParse(readJsonObject(file, MAX_BYTES))
+  const json = readJsonObject(file, MAX_BYTES)
+  const parsed = schema.safeParse(json)
   if (parsed.success) return parsed.data
-  const { field, message } = firstIssue(parsed.error)
+  const { field, message } = firstIssue(parsed.error, json)
   throw new InputError(`${file}: field "${field}": ${message}`)
 }

@@ -7,7 +7,9 @@ import { openModelDirectory } from '../checkpoint/model-directory.js'
 import { writeSafetensors } from '../checkpoint/safetensors.js'
 import { readTensor } from '../checkpoint/tensors.js'
 import { blockProduct, evaluateGraph, Graph, liveHandles } from '../engine/index.js'
+import { InputError } from '../errors.js'
 import { openModel } from './checkpoint-model.js'
+import { parseModelConfig } from './config.js'
 import { normals } from './normal-numbers.js'
 import { dequantizeRows, quantizeBlocks } from './quantize-blocks.js'
 import { quantizeModel } from './quantize-model.js'
@@ -192,6 +194,14 @@ describe('a model directory that is not right', () => {
     const tensor = 'tensor "model.layers.0.feed_forward.w1.weight"'
     expect(() => openModel(dir)).toThrow(
       `${join(dir, 'model.safetensors')}: ${tensor}: expected [128, 64] from config.json, got [96, 64]`,
+    )
+  })
+  it('is refused in one line where its tensors claim an absurd tower', () => {
+    const vision = { hidden_size: 64, num_hidden_layers: 201, num_attention_heads: 1, image_size: 28, patch_size: 14 }
+    expect(() => parseModelConfig({}, 'config.json', { vision })).toThrow(
+      new InputError(
+        'config.json: has no vision_config; read from the tensors "num_hidden_layers": expected number to be <=200, got 201',
+      ),
     )
   })
   it('is loaded with a word of warning where it names code, or holds NaN', async () => {

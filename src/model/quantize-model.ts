@@ -12,6 +12,7 @@ import { readRows } from '../checkpoint/tensors.js'
 import type { BlockFormat } from '../engine/index.js'
 import { InputError } from '../errors.js'
 import { blockSuffix, openModel } from './checkpoint-model.js'
+import { nanNotice } from './nan-notice.js'
 import type { ParameterGroup, ParameterSpec } from './parameters.js'
 import { type Blocks, dequantizeRows, quantizeBlocks } from './quantize-blocks.js'
 
@@ -47,13 +48,14 @@ const PIECE = 1 << 24
 
 /**
  * Quantises the model of `dir` into the directory `out`.
+ * @param onNotice receives one line for each tensor that holds NaN: rounded, nothing shows it any more
  * @throws InputError when `dir` is no float model, or `out` is the same directory
  */
 export function quantizeModel(
   dir: string,
   out: string,
   format: BlockFormat,
-  onTensor: (name: string) => void = () => {},
+  onNotice: (line: string) => void = () => {},
 ): QuantizationReport {
   const model = openModel(dir)
   if (model.config.quantization) throw new InputError(`${dir}: is quantised already; start from the float model`)
@@ -63,12 +65,22 @@ export function quantizeModel(
     if (!found) throw new InputError(`${dir}: tensor "${name}" is missing`)
     return found
   }
+  // A large tensor comes in several pieces.
+  const said = new Set<string>()
   const weights: FloatWeights = {
     config: model.directory.config,
     specs: model.specs.filter(({ name, optional }) => !optional || model.directory.tensors.has(name)),
-    rows: ({ name }, first, count) => readRows(entry(name), first, count),
+    rows({ name }, first, count) {
+      const values = readRows(entry(name), first, count)
+      const notice = said.has(name) ? undefined : nanNotice(entry(name), values)
+      if (notice !== undefined) {
+        said.add(name)
+        onNotice(notice)
+      }
+      return values
+    },
   }
-  const report = writeQuantized(weights, out, format, onTensor)
+  const report = writeQuantized(weights, out, format)
   for (const name of COPIED) {
     if (existsSync(model.directory.path(name))) copyFileSync(model.directory.path(name), join(out, name))
   }
@@ -76,17 +88,12 @@ export function quantizeModel(
 }
 
 /** Writes weights and configuration; see quantizeModel. */
-export function writeQuantized(
-  weights: FloatWeights,
-  out: string,
-  format: BlockFormat,
-  onTensor: (name: string) => void = () => {},
-): QuantizationReport {
+export function writeQuantized(weights: FloatWeights, out: string, format: BlockFormat): QuantizationReport {
   makeFolders(out, 'quantize')
   const sums = new Map<ParameterGroup, { tensors: number; squares: number; errors: number }>()
   const tensors = weights.specs.flatMap((spec): TensorToWrite[] => {
     const own = tensorFormat(spec, format)
-    if (!own) return [floatTensor(weights, spec, onTensor)]
+    if (!own) return [floatTensor(weights, spec)]
     const [rows, inputs] = spec.shape as [number, number]
     const count = Math.ceil(inputs / own.blockSize)
     const sum = sums.get(spec.group) ?? { tensors: 0, squares: 0, errors: 0 }
@@ -94,7 +101,6 @@ export function writeQuantized(
     // Values are asked for first and scales right after them: both come of one pass.
     let made: Blocks | undefined
     const blocks = (): Blocks => {
-      onTensor(spec.name)
       made = quantizeTensor(weights, spec, own, sum)
       return made
     }
@@ -151,12 +157,9 @@ export function tensorFormat({ name, group, shape }: ParameterSpec, format: Bloc
   return { bits: own.bits, blockSize: (shape[1] as number) < own.blockSize ? format.blockSize : own.blockSize }
 }
 
-function floatTensor(weights: FloatWeights, spec: ParameterSpec, onTensor: (name: string) => void): TensorToWrite {
+function floatTensor(weights: FloatWeights, spec: ParameterSpec): TensorToWrite {
   const half = spec.group === 'vision' && spec.shape.length > 1
-  const data = (): Float32Array => {
-    onTensor(spec.name)
-    return weights.rows(spec, 0, spec.shape[0] ?? 1)
-  }
+  const data = (): Float32Array => weights.rows(spec, 0, spec.shape[0] ?? 1)
   return { name: spec.name, dtype: half ? 'F16' : 'F32', shape: spec.shape, data }
 }
 

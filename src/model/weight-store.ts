@@ -7,6 +7,7 @@ import { allocate, blockProduct, canMapFiles, type Graph, linear, MappedFile, ty
 import { InputError } from '../errors.js'
 import { packedRowOrder } from './attention.js'
 import { blockSuffix, type CheckpointModel } from './checkpoint-model.js'
+import { nanNotice } from './nan-notice.js'
 import { dequantizeRows } from './quantize-blocks.js'
 import type { Weights } from './weights.js'
 
@@ -109,9 +110,8 @@ export class WeightStore {
   private floatsOf(entry: TensorEntry): Float32Array {
     const mapped = entry.dtype === 'F32' && entry.offset % 4 === 0 && !entry.strides ? this.mapping(entry.file) : undefined
     const values = mapped ? new Float32Array(mapped.bytes, entry.offset, entry.byteLength / 4) : offHeap(readTensor(entry))
-    if (holdsNaN(values)) {
-      this.onNotice(`${entry.file}: tensor "${entry.name}" holds NaN; answers will be wrong, download or convert the model again`)
-    }
+    const notice = nanNotice(entry, values)
+    if (notice !== undefined) this.onNotice(notice)
     return values
   }
 
@@ -133,12 +133,6 @@ export class WeightStore {
     for (const value of this.values.values()) value.dispose()
     for (const mapping of this.mappings.values()) mapping.dispose()
   }
-}
-
-/** A plain loop: every float of a model passes here once, and a callback for each would be felt. */
-function holdsNaN(values: Float32Array): boolean {
-  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) return true
-  return false
 }
 
 /** Small typed arrays may live on V8's moving heap: native code needs them outside. */

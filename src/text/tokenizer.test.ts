@@ -102,12 +102,25 @@ describe('hostile files and ids', () => {
     }
   })
 
-  it('answers random damage with a tokenizer or an InputError', () => {
+  /** The first 300 pieces with the turn markers: a whole model of a few kilobytes. */
+  const small = (() => {
     const records: Buffer[] = []
     for (let at = 0; at < bytes.length - 96; at += 2 + (bytes[at + 1] ?? 0))
       records.push(bytes.subarray(at, at + 2 + (bytes[at + 1] ?? 0)))
-    const small = Buffer.concat([...records.slice(0, 300), ...records.slice(-2), bytes.subarray(bytes.length - 96)])
+    return Buffer.concat([...records.slice(0, 300), ...records.slice(-2), bytes.subarray(bytes.length - 96)])
+  })()
+
+  it('refuses a small model cut at any byte', () => {
     expect(Tokenizer.fromBytes(small).size).toBe(302)
+    const taken: string[] = []
+    for (let length = 0; length < small.length; length++) {
+      const error = thrown(() => Tokenizer.fromBytes(small.subarray(0, length), 'cut.model'))
+      if (!(error instanceof InputError && /^cut\.model: [^\n]+$/.test(error.message))) taken.push(`${length}: ${error}`)
+    }
+    expect(taken).toEqual([])
+  })
+
+  it('answers random damage with a tokenizer or an InputError', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(small.length - 1), fc.nat(255)), { minLength: 1, maxLength: 5 }), (edits) => {
         const damaged = Buffer.from(small)

@@ -122,7 +122,7 @@ function checkRecord(value: unknown, root: string, known: Map<string, string>): 
 function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const { field, message } = firstIssue(result.error)
+  const { field, message } = firstIssue(result.error, value)
   throw new InputError(`${field || 'record'}: ${message}`)
 }
 

@@ -1,0 +1,210 @@
+/** Broken and hostile model directories, through the command line: one line that names file, tensor or field, and nothing written. */
+import { copyFileSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { png } from '../../tests/support/png.js'
+import { smallConfig, writeRandomModel } from '../../tests/support/random-model.js'
+import { archive, dict, p, selfReferring, storage, tensor } from '../../tests/support/torch-archive.js'
+import { openModelDirectory } from '../checkpoint/model-directory.js'
+import { type TensorToWrite, writeSafetensors } from '../checkpoint/safetensors.js'
+import { readTensor } from '../checkpoint/tensors.js'
+import { liveHandles } from '../engine/index.js'
+import { fakeIo } from './fake-io.js'
+import { main } from './main.js'
+import { packageRoot } from './package.js'
+
+const config = { ...smallConfig, vocab_size: 6000, prompt_bos: 'first', max_length: 200 }
+const tokenizerFile = join(packageRoot, 'models', 'nano', 'tokenizer.model')
+const norm = 'model.norm.weight'
+const singleFile = 'model.safetensors'
+let root = ''
+let good = ''
+let dirs = 0
+
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'bad-input-'))
+  good = writeRandomModel(config)
+  copyFileSync(tokenizerFile, join(good, 'tokenizer.model'))
+  writeFileSync(join(root, 'a.png'), png(2, 2, 8, 0, Uint8Array.of(0, 9, 9, 0, 9, 9)))
+})
+afterAll(() => {
+  for (const dir of [root, good]) rmSync(dir, { recursive: true })
+  expect(liveHandles().byKind).toEqual({})
+})
+
+/** A copy of the good model, changed. */
+function modelWith(change: (dir: string) => void): string {
+  const dir = join(root, `model-${dirs++}`)
+  cpSync(good, dir, { recursive: true })
+  change(dir)
+  return dir
+}
+
+const withConfig = (fields: object) => (dir: string) =>
+  writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...config, ...fields }))
+
+/** The model in two shards and their index, then changed. */
+const shards = (change: (dir: string, map: Record<string, string>) => void) => (dir: string) => {
+  const all = tensors()
+  const halves = [all.slice(0, 9), all.slice(9)] as const
+  const map: Record<string, string> = {}
+  for (const [i, half] of halves.entries()) {
+    writeSafetensors(join(dir, `shard-${i}.safetensors`), half)
+    for (const { name } of half) map[name] = `shard-${i}.safetensors`
+  }
+  rmSync(join(dir, singleFile))
+  change(dir, map)
+  writeFileSync(join(dir, 'model.safetensors.index.json'), JSON.stringify({ weight_map: map }))
+}
+
+const torch = (bytes: Buffer) => (dir: string) => {
+  rmSync(join(dir, singleFile))
+  writeFileSync(join(dir, 'pytorch_model.bin'), bytes)
+}
+
+function tensors(): TensorToWrite[] {
+  return [...openModelDirectory(good).tensors.values()].map((entry) => ({ ...entry, dtype: 'F32', data: readTensor(entry) }))
+}
+
+/** One tensor in another form. */
+const withTensor = (name: string, other: (was: TensorToWrite) => Partial<TensorToWrite>) => (dir: string) =>
+  writeSafetensors(
+    join(dir, singleFile),
+    tensors().map((t) => (t.name === name ? { ...t, ...other(t) } : t)),
+  )
+
+const withNaN = (name: string) =>
+  withTensor(name, ({ data }) => ({ data: (data as Float32Array).slice().fill(Number.NaN, 3, 4) }))
+
+async function call(...argv: string[]) {
+  const io = fakeIo()
+  const code = await main(argv, io)
+  return { code, ...io.written }
+}
+
+const chat = (model: string, ...more: string[]) =>
+  call('chat', '--model', model, '--threads', '1', '--max-new-tokens', '4', ...more)
+
+const system = p.call(p.global('os.system'), p.tuple(p.text('touch pwned')))
+const vector = (elements: number) => dict(norm, tensor(storage(elements), 0, [elements], [1]))
+
+describe('a model directory that is refused', () => {
+  it.each<[string, (dir: string) => void, RegExp]>([
+    [
+      'a shard cut short',
+      shards((dir) => {
+        const file = join(dir, 'shard-1.safetensors')
+        writeFileSync(file, readFileSync(file).subarray(0, -100))
+      }),
+      /shard-1\.safetensors: tensor ".*": data_offsets \[\d+, \d+\], expected begin <= end <= \d+ \(the data in the file\); the file is cut short/,
+    ],
+    [
+      'a shard that is missing',
+      shards((dir) => rmSync(join(dir, 'shard-1.safetensors'))),
+      /shard-1\.safetensors: no such file, but .*index\.json names it; get the model again/,
+    ],
+    [
+      'an index with a tensor too many',
+      shards((_, map) => Object.assign(map, { extra: 'shard-0.safetensors' })),
+      /index\.json: tensor "extra" is not in shard-0\.safetensors/,
+    ],
+    [
+      'a tensor that is missing',
+      (dir) =>
+        writeSafetensors(
+          join(dir, singleFile),
+          tensors().filter(({ name }) => name !== norm),
+        ),
+      /model-\d+: tensor "model\.norm\.weight" is missing; config\.json asks for \[64\]/,
+    ],
+    [
+      'a tensor of a wrong shape',
+      withTensor(norm, () => ({ shape: [32], data: new Float32Array(32) })),
+      /model\.safetensors: tensor "model\.norm\.weight": expected \[64\] from config\.json, got \[32\]; the two are not of one model/,
+    ],
+    [
+      'a tensor of a wrong type',
+      withTensor(norm, () => ({ dtype: 'U8', data: new Uint8Array(64) })),
+      /model\.safetensors: tensor "model\.norm\.weight": dtype U8, expected F32, F16 or BF16; convert the model/,
+    ],
+    ['a hidden size of 0', withConfig({ hidden_size: 0 }), /config\.json: field "hidden_size": expected number to be >=1, got 0/],
+    ['a hidden size in quotes', withConfig({ hidden_size: '64' }), /"hidden_size": expected number, got "64"/],
+    ['a hidden size of 1e9', withConfig({ hidden_size: 1e9 }), /"hidden_size": expected number to be <=1000000, got 1000000000/],
+    [
+      'heads that do not divide',
+      withConfig({ num_attention_heads: 5 }),
+      /hidden_size 64 is not divisible by num_attention_heads 5/,
+    ],
+    [
+      'key heads that do not divide',
+      withConfig({ num_key_value_heads: 3 }),
+      /num_attention_heads 4 is not divisible by num_key_value/,
+    ],
+    [
+      'a pickle that calls os.system',
+      torch(archive(dict(norm, system))),
+      /pytorch_model\.bin: the pickle asks for "os\.system".*refused/,
+    ],
+    [
+      'a torch storage of 2^40 elements',
+      torch(archive(vector(2 ** 40))),
+      /a storage of 1099511627776 F32, but .* holds 24 bytes/,
+    ],
+    [
+      'a zip64 directory that is itself',
+      torch(selfReferring(archive(vector(6)))),
+      /pytorch_model\.bin: central directory of 56 bytes/,
+    ],
+  ])('%s', async (_, change, message) => {
+    const dir = modelWith(change)
+    const out = join(root, 'quantised')
+    const page = join(root, 'page.html')
+    const replies = join(root, 'replies.jsonl')
+    const question = { id: '1', task: 't', images: [], question: 'x', answers: ['y'], scorer: 'exact' }
+    writeFileSync(join(root, 'questions.jsonl'), JSON.stringify(question))
+    const before = readdirSync(root)
+    for (const result of [
+      await chat(dir, 'x'),
+      await call('inspect', '--model', dir),
+      await call('quantize', dir, out),
+      await call('compose', 'apples', '--library', root, '--out', page, '--model', dir),
+      await call('eval', join(root, 'questions.jsonl'), '--predictions', replies, '--model', dir),
+    ]) {
+      expect(result.err).toMatch(message)
+      expect(result.err).toMatch(/^xcomposer: [^\n]+\n$/)
+      expect([result.code, result.out]).toEqual([2, ''])
+    }
+    expect(readdirSync(root)).toEqual(before)
+    expect(existsSync('pwned')).toBe(false)
+  })
+
+  it('a tokenizer.model cut short', async () => {
+    const dir = modelWith((d) => writeFileSync(join(d, 'tokenizer.model'), readFileSync(tokenizerFile).subarray(0, 5000)))
+    const { code, err } = await chat(dir, 'x')
+    expect([code, err]).toEqual([2, expect.stringMatching(/^xcomposer: .*tokenizer\.model: ends inside a field; [^\n]+\n$/)])
+  })
+})
+
+describe('weights that are no numbers', () => {
+  const name = 'model.layers.0.attention.wo.Plora_A.weight'
+  const warning = new RegExp(`^[^\\n]*model\\.safetensors: tensor "${name}" holds NaN; [^\\n]+\\n$`)
+
+  it('are warned of in one line; what does not need them is answered as ever', async () => {
+    const { code, out, err } = await chat(modelWith(withNaN(name)), 'What is this?')
+    expect(err).toMatch(warning)
+    expect([code, out]).toEqual([0, (await chat(good, 'What is this?')).out])
+  })
+
+  it('end an answer that needs them', async () => {
+    const { code, out, err } = await chat(modelWith(withNaN(name)), '--image', join(root, 'a.png'), 'What is this?')
+    expect([code, out]).toEqual([1, ''])
+    expect(err).toMatch(/holds NaN; [^\n]+\nxcomposer: the model gave a logit that is not a number; its weights are broken\n$/)
+  })
+
+  it('are warned of before quantising hides them', async () => {
+    const { code, err } = await call('quantize', modelWith(withNaN(name)), join(root, 'hides'))
+    expect(code).toBe(0)
+    expect(err).toMatch(warning)
+  })
+})
