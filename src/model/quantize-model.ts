@@ -195,7 +195,9 @@ function addErrors(sum: { squares: number; errors: number }, weight: Float32Arra
 }
 
 function quantizationCard(name: string, format: BlockFormat, { groups, bytes }: QuantizationReport): string {
-  const rows = groups.map((g) => `| ${g.group} | ${g.tensors} | ${g.bits} | ${g.blockSize} | ${(100 * g.relativeError).toFixed(2)} % |`)
+  const rows = groups.map(
+    (g) => `| ${g.group} | ${g.tensors} | ${g.bits} | ${g.blockSize} | ${(100 * g.relativeError).toFixed(2)} % |`,
+  )
   return `# ${name}
 
 Linear weights of the decoder in ${format.bits} bits, blocks of ${format.blockSize} values with one float32 scale each, ${(bytes / 1e6).toFixed(1)} MB. Rounding error: root mean
