@@ -5,6 +5,8 @@ import type { Report } from './samples.js'
 export interface BenchOptions {
   /** A Python with torch and numpy; without one only our side runs. */
   readonly python: string | undefined
+  /** llama.cpp's llama-bench. */
+  readonly llamaBench: string | undefined
   readonly threads: number
   /** Timed runs of each side. */
   readonly runs: number

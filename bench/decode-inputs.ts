@@ -10,9 +10,9 @@ import { random } from '../src/train/random.js'
 export const PROMPT_TOKENS = 64
 
 /** Ordinary ids, the same in every run; the time of a step does not depend on which. */
-export function promptIds(vocabularySize: number): number[] {
+export function promptIds(vocabularySize: number, length = PROMPT_TOKENS): number[] {
   const draw = random(2, 0)
-  return Array.from({ length: PROMPT_TOKENS }, () => 260 + draw.below(vocabularySize - 260))
+  return Array.from({ length }, () => 260 + draw.below(vocabularySize - 260))
 }
 
 /** A picture of coloured noise at camera size, other noise for every seed, so that nothing can be reused. */

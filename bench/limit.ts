@@ -1,8 +1,8 @@
 /**
- * The physical limit beside a training speed: how many multiply-adds a step needs, and how fast this machine multiplies
- * large float32 matrices. A speed near the product of the two cannot be improved by better code.
+ * The physical limits beside a speed: how many multiply-adds a training step needs, how fast this machine multiplies large
+ * float32 matrices, and how fast it reads memory, which bounds decoding. A speed near them cannot be improved by better code.
  */
-import { Graph, linear, Session, Value } from '../src/engine/index.js'
+import { Graph, linear, matmul, Session, Value } from '../src/engine/index.js'
 import type { ModelConfig } from '../src/model/config.js'
 import type { TrainInputs } from './train-inputs.js'
 
@@ -52,6 +52,36 @@ export async function productRate(threads: number): Promise<number> {
       best = Math.min(best, performance.now() - start)
     }
     return (2 * n ** 3) / best / 1e6
+  } finally {
+    session.dispose()
+    for (const value of [x, w, y]) value.dispose()
+  }
+}
+
+/** Bytes of the matrix that readRate reads: far beyond every cache. */
+const READ_BYTES = 2 ** 30
+
+/** Best rate at which this machine reads memory, in GB/s: one row times a float32 matrix, which does nothing but read it. */
+export async function readRate(threads: number): Promise<number> {
+  const [inputs, outputs] = [2 ** 14, READ_BYTES / 4 / 2 ** 14]
+  const g = new Graph('read')
+  g.output('y', matmul(g, g.input('x', 'f32', [1, 1, inputs]), g.input('w', 'f32', [1, inputs, outputs])))
+  const session = new Session(g, new Map(), { threads })
+  const [x, w, y] = [
+    Value.zeros('f32', [1, 1, inputs]),
+    Value.zeros('f32', [1, inputs, outputs]),
+    Value.zeros('f32', [1, 1, outputs]),
+  ]
+  // Pages that nobody has written may all be one.
+  w.data.fill(1)
+  try {
+    let best = Number.POSITIVE_INFINITY
+    for (let run = 0; run < 10; run++) {
+      const start = performance.now()
+      await session.run({ inputs: { x, w }, outputs: { y } })
+      best = Math.min(best, performance.now() - start)
+    }
+    return READ_BYTES / best / 1e6
   } finally {
     session.dispose()
     for (const value of [x, w, y]) value.dispose()

@@ -1,5 +1,5 @@
 /**
- * `npm run -s bench -- train|decode`: speed against peers. The last line printed is one JSON object (samples.ts, Report);
+ * `npm run -s bench -- NAME`: speed against peers. The last line printed is one JSON object (samples.ts, Report);
  * the same with all samples, the machine and the command goes to bench/results/<name>.json. Never part of the tests.
  */
 import { mkdirSync, writeSync } from 'node:fs'
@@ -10,13 +10,19 @@ import { writeAll, writeFileAtomically } from '../src/checkpoint/atomic.js'
 import { InputError, XComposerError } from '../src/errors.js'
 import type { BenchOptions, BenchResult } from './benchmark.js'
 import { benchDecode } from './decode.js'
+import { benchLlama } from './llama.js'
 import { digits } from './samples.js'
 import { benchTrain } from './train.js'
 
-const benchmarks: Readonly<Record<string, (o: BenchOptions) => Promise<BenchResult>>> = { train: benchTrain, decode: benchDecode }
+const benchmarks: Readonly<Record<string, (o: BenchOptions) => Promise<BenchResult>>> = {
+  train: benchTrain,
+  decode: benchDecode,
+  llama: benchLlama,
+}
 
-const usage = `usage: npm run -s bench -- <train|decode> [options]
+const usage = `usage: npm run -s bench -- <train|decode|llama> [options]
   --python PATH   a Python with torch and numpy: the peer runs interleaved in the same session
+  --llama-bench PATH  llama: llama.cpp's benchmark program, which runs interleaved
   --runs N        timed runs of each side (default 7)
   --threads N     threads of each side (default: all cores)
   --config FILE   train: shape of the model (default recipes/nano/config.json)
@@ -36,6 +42,7 @@ function readArguments(args: string[]) {
       allowPositionals: true,
       options: {
         python: { type: 'string' },
+        'llama-bench': { type: 'string' },
         runs: { type: 'string' },
         threads: { type: 'string' },
         config: { type: 'string' },
@@ -59,6 +66,7 @@ async function main(args: string[]): Promise<void> {
   const threads = whole(values.threads, 'threads', availableParallelism())
   const { report, detail } = await benchmark({
     python: values.python,
+    llamaBench: values['llama-bench'],
     threads,
     runs: whole(values.runs, 'runs', 7),
     config: values.config ?? 'recipes/nano/config.json',
@@ -73,16 +81,20 @@ async function main(args: string[]): Promise<void> {
     loadBefore: digits(load),
   }
   const out = resolve(values.out ?? `bench/results/${name}.json`)
-  const command = `npm run -s bench -- ${portable(args, values.python).join(' ')}`
+  const command = `npm run -s bench -- ${portable(args, values).join(' ')}`
   mkdirSync(dirname(out), { recursive: true })
   const text = `${JSON.stringify({ ...report, command, date: new Date().toISOString(), threads, machine, ...detail }, null, 2)}\n`
   writeFileAtomically(out, (fd) => writeAll(fd, new TextEncoder().encode(text)))
   say(JSON.stringify(report))
 }
 
-/** The command as anyone can repeat it: where a Python lies is this machine's business. */
-function portable(args: readonly string[], python: string | undefined): string[] {
-  return args.map((a) => (python === undefined ? a : a.replace(python, 'PYTHON')))
+/** The command as anyone can repeat it: where a peer lies is this machine's business. */
+function portable(args: readonly string[], values: { python?: string; 'llama-bench'?: string }): string[] {
+  const named = [
+    [values.python, 'PYTHON'],
+    [values['llama-bench'], 'LLAMA_BENCH'],
+  ] as const
+  return args.map((arg) => named.reduce((text, [path, name]) => (path === undefined ? text : text.replace(path, name)), arg))
 }
 
 function say(line: string): void {

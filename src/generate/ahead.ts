@@ -1,0 +1,63 @@
+/**
+ * Greedy decoding that guesses ahead: ids that may come next are tried several at once, and kept as far as they are what greedy
+ * decoding chooses anyway. The ids are those of `generate`; only where two logits are equal to the last bits may the engine's other order of
+ * sums decide otherwise. Where guesses come from is the caller's business: the prompt (lookup.ts) or a smaller model (draft.ts).
+ */
+import type { RewindableSequence } from '../model/sequence.js'
+import { checkMaxNewTokens, GeneratedToken, type GenerateEnd, type GenerateOptions } from './generate.js'
+import { argmax, penalized } from './processors.js'
+
+/** Says which ids may follow the new ids `made`; at most `most` of them. */
+export type Guess = (made: readonly number[], most: number) => Promise<readonly number[]>
+
+export interface AheadOptions extends Omit<GenerateOptions, 'sampling'> {
+  readonly guess: Guess
+  /** Most ids tried at once. */
+  readonly most: number
+}
+
+/**
+ * As `generate` without sampling: same options, same yields, and the sequence ends one id short of what was yielded. Throws InputError
+ * for options out of range.
+ */
+export async function* generateAhead(
+  first: Float32Array,
+  sequence: RewindableSequence,
+  options: AheadOptions,
+): AsyncGenerator<GeneratedToken, GenerateEnd, void> {
+  const { maxNewTokens, repetitionPenalty = 1, contextIds = [], signal } = options
+  checkMaxNewTokens(maxNewTokens)
+  const stops = new Set(options.stopIds)
+  const context = new Set(contextIds)
+  const made: number[] = []
+  const choose = (logits: Float32Array): number => argmax(penalized(logits, context, repetitionPenalty))
+  let logits = first
+  for (;;) {
+    signal?.throwIfAborted()
+    const id = choose(logits)
+    if (stops.has(id)) return { reason: 'stop', stopId: id }
+    yield new GeneratedToken(id, logits)
+    made.push(id)
+    if (made.length === maxNewTokens) return { reason: 'length' }
+    context.add(id)
+    signal?.throwIfAborted()
+    const guess = await options.guess(made, Math.min(options.most, maxNewTokens - made.length))
+    const before = sequence.length
+    const all = await sequence.appendAll([id, ...guess])
+    logits = all[0] as Float32Array
+    let right = 0
+    for (; right < guess.length; right++) {
+      const next = choose(logits)
+      if (next !== guess[right] || stops.has(next)) break
+      yield new GeneratedToken(next, logits)
+      made.push(next)
+      if (made.length === maxNewTokens) {
+        sequence.rewind(before + 1 + right)
+        return { reason: 'length' }
+      }
+      context.add(next)
+      logits = all[right + 1] as Float32Array
+    }
+    sequence.rewind(before + 1 + right)
+  }
+}

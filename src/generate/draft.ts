@@ -1,0 +1,33 @@
+/**
+ * Guesses from a smaller model that reads the same prompt: its own greedy choices. It is asked again after every step, so it takes
+ * back what the large model did not choose and reads what it chose instead.
+ */
+import type { RewindableSequence } from '../model/sequence.js'
+import type { Guess } from './ahead.js'
+import { argmax } from './processors.js'
+
+/** Ids that a smaller model guesses at once: each costs a step of it. */
+export const DRAFT_IDS = 4
+
+/** @param sequence the smaller model's, with the prompt in it; it stays the caller's */
+export function draftGuess(sequence: RewindableSequence): Guess {
+  const start = sequence.length
+  const fed: number[] = []
+  return async (made, most) => {
+    let common = 0
+    while (common < fed.length && common < made.length - 1 && fed[common] === made[common]) common++
+    fed.length = common
+    sequence.rewind(start + common)
+    const unread = made.slice(common)
+    let logits = await sequence.append(unread)
+    fed.push(...unread)
+    const guess: number[] = []
+    for (;;) {
+      const id = argmax(logits)
+      guess.push(id)
+      if (guess.length >= most) return guess
+      logits = await sequence.append([id])
+      fed.push(id)
+    }
+  }
+}
