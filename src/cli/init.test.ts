@@ -65,5 +65,5 @@ describe('the command', () => {
 
 it('the readable card names the groups', () => {
   writeQuantized(randomWeights(smallConfig, 'small', 1), join(dir, 'q8'), { bits: 8, blockSize: 32 })
-  expect(readFileSync(join(dir, 'q8', 'README.md'), 'utf8')).toMatch(/\| decoder \| \d+ \| 8 \| 0\.\d+ % \|/)
+  expect(readFileSync(join(dir, 'q8', 'README.md'), 'utf8')).toMatch(/\| decoder \| \d+ \| 8 \| 32 \| 0\.\d+ % \|/)
 })

@@ -10,6 +10,7 @@ import { closed, opened } from './handles.js'
 interface Libc {
   mmap(address: null, length: number, protection: number, flags: number, fd: number, offset: number): bigint
   munmap(address: bigint, length: number): number
+  madvise(address: bigint, length: number, advice: number): number
   /** Kept referenced: a collected library would be unloaded. */
   library: unknown
 }
@@ -21,6 +22,7 @@ function load(): Libc {
   return {
     mmap: library.func('intptr_t mmap(void *, size_t, int, int, int, int64_t)') as Libc['mmap'],
     munmap: library.func('int munmap(intptr_t, size_t)') as Libc['munmap'],
+    madvise: library.func('int madvise(intptr_t, size_t, int)') as Libc['madvise'],
     library,
   }
 }
@@ -50,6 +52,12 @@ export class MappedFile {
     } finally {
       closeSync(fd)
     }
+  }
+
+  /** Gives back the memory of pages that were read; they come from the file again when they are needed again. */
+  release(): void {
+    const dontNeed = 4
+    if (this.address !== undefined) libc?.madvise(this.address, this.bytes.byteLength, dontNeed)
   }
 
   dispose(): void {

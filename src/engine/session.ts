@@ -59,27 +59,45 @@ export interface Bindings {
   readonly outputs: Readonly<Record<string, Value>>
 }
 
-/** A compiled graph; `dispose` once, after the last run has settled. */
+/** A graph that is compiled at its first run, or by `open`; `dispose` once, after the last run has settled. */
 export class Session {
   private handle: Pointer = null
   private binding: Pointer = null
+  private opening: Promise<void> | undefined
   private running = false
+  private disposed = false
   private bound: Bindings | undefined
 
   /** Names of the graph's inputs, for callers that bind more values than one graph reads. */
   readonly inputNames: readonly string[]
 
-  /**
-   * @param weights values for all weights of the graph, by name; kept referenced for as long as native code may read them
-   * @throws EngineError when ONNX Runtime refuses the model
-   */
+  /** @param weights values for all weights of the graph, by name; kept referenced for as long as native code may read them */
   constructor(
-    graph: Graph,
+    private readonly graph: Graph,
     readonly weights: ReadonlyMap<string, Value> = new Map(),
-    options: SessionOptions = {},
-    pool?: WeightPool,
+    private readonly options: SessionOptions = {},
+    private readonly pool?: WeightPool,
   ) {
     this.inputNames = graph.inputNames
+  }
+
+  /**
+   * Compiles the graph and packs its weights, with the event loop left free.
+   * @throws EngineError when ONNX Runtime refuses the model
+   */
+  open(): Promise<void> {
+    if (this.disposed) throw new XComposerError('a session was used after it was disposed')
+    this.opening ??= this.create()
+    return this.opening
+  }
+
+  /** Whether the graph is compiled. */
+  get isOpen(): boolean {
+    return this.handle !== null
+  }
+
+  private async create(): Promise<void> {
+    const { graph, weights, options, pool } = this
     const model = graph.encode((name) => bytesOf(weights.get(name)))
     const api = ort()
     const made = out()
@@ -98,15 +116,16 @@ export class Session {
       const session = out()
       if (pool) {
         const call = 'CreateSessionFromArrayWithPrepackedWeightsContainer'
-        api.call(call, api.env, model, model.length, settings, pool.pointer, session)
+        await api.callAsync(call, api.env, model, model.length, settings, pool.pointer, session)
       } else {
-        api.call('CreateSessionFromArray', api.env, model, model.length, settings, session)
+        await api.callAsync('CreateSessionFromArray', api.env, model, model.length, settings, session)
       }
       this.handle = session[0]
       opened('session')
       const binding = out()
       api.call('CreateIoBinding', this.handle, binding)
       this.binding = binding[0]
+      if (this.disposed) this.free()
     } finally {
       api.release('ReleaseSessionOptions', settings)
     }
@@ -114,9 +133,12 @@ export class Session {
 
   /** Runs the graph on bound memory; one run at a time per session. Outputs are complete when the promise resolves. */
   async run(bindings: Bindings): Promise<void> {
-    this.bind(bindings)
+    if (this.disposed) throw new XComposerError('a session was used after it was disposed')
+    if (this.running) throw new XComposerError('a session was run twice at the same time: await the first run')
     this.running = true
     try {
+      await this.open()
+      this.bind(bindings)
       await ort().callAsync('RunWithBinding', this.handle, null, this.binding)
     } finally {
       this.running = false
@@ -124,8 +146,6 @@ export class Session {
   }
 
   private bind(bindings: Bindings): void {
-    if (this.handle === null) throw new XComposerError('a session was used after it was disposed')
-    if (this.running) throw new XComposerError('a session was run twice at the same time: await the first run')
     const api = ort()
     const before = this.bound
     // Only what changed is bound again: decoding changes two or three of about sixty.
@@ -139,8 +159,13 @@ export class Session {
   }
 
   dispose(): void {
-    if (this.handle === null) return
     if (this.running) throw new XComposerError('a session was disposed during a run')
+    this.disposed = true
+    this.free()
+  }
+
+  private free(): void {
+    if (this.handle === null) return
     const api = ort()
     api.release('ReleaseIoBinding', this.binding)
     api.release('ReleaseSession', this.handle)

@@ -2,7 +2,7 @@
  * Differentiable causal attention over whole sequences, for training. wqkv's output is grouped by KV head (SPEC 4):
  * [kvHeads, group + 2, d], the group's queries first, then its key and its value.
  */
-import { add, matmul, product, reshape, rotary, softmax, split, type Tensor, transpose } from '../engine/index.js'
+import { add, allocate, matmul, product, reshape, rotary, softmax, split, type Tensor, transpose } from '../engine/index.js'
 import type { DecoderConfig } from './config.js'
 import type { Attend } from './decoder.js'
 
@@ -56,4 +56,17 @@ export function packedRowOrder(c: DecoderConfig): Int32Array {
   for (let kv = 0; kv < kvHeads; kv++) take(kv, group)
   for (let kv = 0; kv < kvHeads; kv++) take(kv, group + 1)
   return Int32Array.from(rows)
+}
+
+/** Tensors whose rows the fused attention wants as queries | keys | values. */
+export const PACKED_ROWS = /\.attention\.wqkv\.(weight|bias|Plora_B\.weight)(\.blocks|\.scales)?$/
+
+/** Rows of equal width in another order. */
+export function reorderRows<T extends Uint8Array | Float32Array>(data: T, order: Int32Array): T {
+  const width = data.length / order.length
+  const out = (data instanceof Float32Array ? allocate('f32', data.length) : allocate('u8', data.length)) as T
+  order.forEach((from, to) => {
+    out.set(data.subarray(from * width, (from + 1) * width), to * width)
+  })
+  return out
 }

@@ -87,7 +87,7 @@ function blockFormat(
     const got = scales ? `${scales.dtype} [${scales.shape.join(', ')}]` : 'no such tensor'
     throw new InputError(`${values.file}: tensor "${spec.name}${blockSuffix.scales}": ${got}, expected F32 [${rows}, ${count}]`)
   }
-  return format
+  return { bits: format.bits, blockSize: format.blockSize }
 }
 
 /** What the tensors' shapes say about the network; the released configurations leave most of it out. */

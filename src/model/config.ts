@@ -65,7 +65,12 @@ export interface ModelConfig {
   /** Where chat prompts put BOS: on every text part (the official models' chat), or on the first only (as training writes it). */
   readonly promptBos: 'reference' | 'first'
   /** How linear weights are stored: null = float, otherwise blocks of `blockSize` values with one scale each. */
-  readonly quantization: { readonly bits: 4 | 8; readonly blockSize: number } | null
+  readonly quantization: {
+    readonly bits: 4 | 8
+    readonly blockSize: number
+    /** Whether rows of wqkv in blocks are stored as the fused attention reads them (packedRowOrder), to be used where they lie. */
+    readonly packedRows: boolean
+  } | null
 }
 
 const size = z.number().int().min(1).max(1_000_000)
@@ -109,6 +114,7 @@ const schema = z.object({
       method: z.literal('blocks'),
       bits: z.union([z.literal(4), z.literal(8)]),
       block_size: z.literal([16, 32, 64, 128]),
+      wqkv_rows: z.enum(['grouped', 'packed']).default('grouped'),
     })
     .nullish(),
 })
@@ -179,7 +185,11 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
     maxLength: c.max_length,
     promptBos: c.prompt_bos,
     quantization: c.quantization_config
-      ? { bits: c.quantization_config.bits, blockSize: c.quantization_config.block_size }
+      ? {
+          bits: c.quantization_config.bits,
+          blockSize: c.quantization_config.block_size,
+          packedRows: c.quantization_config.wqkv_rows === 'packed',
+        }
       : null,
   }
 }

@@ -11,7 +11,9 @@ import { type TensorToWrite, writeSafetensors } from '../checkpoint/safetensors.
 import { readRows } from '../checkpoint/tensors.js'
 import type { BlockFormat } from '../engine/index.js'
 import { InputError } from '../errors.js'
+import { PACKED_ROWS, packedRowOrder, reorderRows } from './attention.js'
 import { blockSuffix, openModel } from './checkpoint-model.js'
+import type { DecoderConfig } from './config.js'
 import { nanNotice } from './nan-notice.js'
 import type { ParameterGroup, ParameterSpec } from './parameters.js'
 import { type Blocks, dequantizeRows, quantizeBlocks } from './quantize-blocks.js'
@@ -20,6 +22,7 @@ import { type Blocks, dequantizeRows, quantizeBlocks } from './quantize-blocks.j
 export interface FloatWeights {
   /** config.json's content. */
   readonly config: Readonly<Record<string, unknown>>
+  readonly decoder: DecoderConfig
   readonly specs: readonly ParameterSpec[]
   /** Rows of a tensor's first axis, [count, ...]. */
   rows(spec: ParameterSpec, first: number, count: number): Float32Array
@@ -69,6 +72,7 @@ export function quantizeModel(
   const said = new Set<string>()
   const weights: FloatWeights = {
     config: model.directory.config,
+    decoder: model.config.decoder,
     specs: model.specs.filter(({ name, optional }) => !optional || model.directory.tensors.has(name)),
     rows({ name }, first, count) {
       const values = readRows(entry(name), first, count)
@@ -91,6 +95,7 @@ export function quantizeModel(
 export function writeQuantized(weights: FloatWeights, out: string, format: BlockFormat): QuantizationReport {
   makeFolders(out, 'quantize')
   const sums = new Map<ParameterGroup, { tensors: number; squares: number; errors: number }>()
+  const order = packedRowOrder(weights.decoder)
   const tensors = weights.specs.flatMap((spec): TensorToWrite[] => {
     const own = tensorFormat(spec, format)
     if (!own) return [floatTensor(weights, spec)]
@@ -98,6 +103,8 @@ export function writeQuantized(weights: FloatWeights, out: string, format: Block
     const count = Math.ceil(inputs / own.blockSize)
     const sum = sums.get(spec.group) ?? { tensors: 0, squares: 0, errors: 0 }
     sums.set(spec.group, sum)
+    const inOrder = <T extends Uint8Array | Float32Array>(data: T): T =>
+      PACKED_ROWS.test(spec.name) ? reorderRows(data, order) : data
     // Values are asked for first and scales right after them: both come of one pass.
     let made: Blocks | undefined
     const blocks = (): Blocks => {
@@ -109,7 +116,7 @@ export function writeQuantized(weights: FloatWeights, out: string, format: Block
         name: spec.name + blockSuffix.values,
         dtype: 'U8',
         shape: [rows, count, (own.blockSize * own.bits) / 8],
-        data: () => blocks().values,
+        data: () => inOrder(blocks().values),
       },
       {
         name: spec.name + blockSuffix.scales,
@@ -118,14 +125,15 @@ export function writeQuantized(weights: FloatWeights, out: string, format: Block
         data: () => {
           const { scales } = made ?? blocks()
           made = undefined
-          return scales
+          return inOrder(scales)
         },
       },
     ]
   })
   const file = join(out, 'model.safetensors')
   writeSafetensors(file, tensors, { format: 'pt' })
-  const config = { ...weights.config, quantization_config: { method: 'blocks', bits: format.bits, block_size: format.blockSize } }
+  const quantization = { method: 'blocks', bits: format.bits, block_size: format.blockSize, wqkv_rows: 'packed' }
+  const config = { ...weights.config, quantization_config: quantization }
   writeTextAtomically(join(out, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
   const groups = [...sums].map(
     ([group, { tensors: n, squares, errors }]): GroupError => ({

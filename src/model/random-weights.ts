@@ -14,9 +14,11 @@ const POOL = 1 << 20
 /** The weights of a configuration; the same for the same seed. @throws InputError naming the field that is wrong */
 export function randomWeights(config: Readonly<Record<string, unknown>>, name: string, seed: number): FloatWeights {
   const pool = Float32Array.from({ length: POOL }, normals(seed))
+  const parsed = parseModelConfig(config, name)
   return {
     config,
-    specs: modelParameters(parseModelConfig(config, name)),
+    decoder: parsed.decoder,
+    specs: modelParameters(parsed),
     rows: (spec, first, count) => randomRows(pool, spec, first, count),
   }
 }

@@ -8,8 +8,8 @@ import { mergeTiles, type TileMarks } from './tile-merge.js'
 import { visionTower } from './vision.js'
 import type { WeightStore } from './weight-store.js'
 
-/** Tiles that go through the tower together: bounds the memory of its activations. */
-const TILES_AT_ONCE = 4
+/** Pictures or tiles that go through the tower together: bounds the memory of its activations. */
+const PICTURES_AT_ONCE = 4
 
 /** The sessions of one model's vision side; `dispose` before the weight store. */
 export class VisionSession {
@@ -17,10 +17,12 @@ export class VisionSession {
   private readonly tower: Session
   private readonly merged: { readonly projector: Session; readonly marks: TileMarks } | undefined
   private readonly vision: VisionConfig
+  /** Width of what the tower's session gives for each patch. */
+  private readonly rowWidth: number
 
   constructor(
     private readonly config: ModelConfig,
-    store: WeightStore,
+    private readonly store: WeightStore,
     options: SessionOptions,
   ) {
     if (!config.vision) throw new RangeError('the model has no vision tower')
@@ -30,6 +32,7 @@ export class VisionSession {
     const g = new Graph('vision')
     const features = visionTower(g, w, this.vision, g.input('pixels', 'f32', ['images', 3, s, s]))
     g.output('rows', tiled ? features : projector(g, w, features))
+    this.rowWidth = tiled ? hiddenSize : config.decoder.hiddenSize
     this.tower = new Session(g, store.valuesFor(g), options)
     if (!tiled) return
     const p = new Graph('projector')
@@ -41,7 +44,8 @@ export class VisionSession {
   /** pixels [images, 3, S, S] -> rows [images * tokens, hidden]. */
   async encode(pixels: Float32Array, images: number): Promise<Float32Array> {
     if (this.merged) throw new RangeError('pictures of this model are tiled')
-    return this.runTower(pixels, images, this.config.decoder.hiddenSize)
+    const { hiddenSize } = this.config.decoder
+    return this.runTower(pixels, images, this.vision.tokens * hiddenSize)
   }
 
   /** One tiled picture -> rows [tiledTokens, hidden]. */
@@ -57,18 +61,21 @@ export class VisionSession {
     const pixels = new Float32Array(tiles * whole.length)
     pixels.set(whole)
     pixels.set(cutTiles(canvas, tilesHigh, tilesWide, s), whole.length)
-    const features = new Float32Array(tiles * tokens * hiddenSize)
-    for (let first = 0; first < tiles; first += TILES_AT_ONCE) {
-      const end = Math.min(tiles, first + TILES_AT_ONCE)
-      const part = await this.runTower(pixels.slice(first * whole.length, end * whole.length), end - first, hiddenSize)
-      features.set(part, first * tokens * hiddenSize)
-    }
+    const features = await this.runTower(pixels, tiles, tokens * hiddenSize)
     return mergeTiles(features, tilesHigh, tilesWide, Math.sqrt(tokens), hiddenSize, this.merged?.marks as TileMarks)
   }
 
+  /** pixels [images, 3, S, S] -> [images, width], a few at a time. */
   private async runTower(pixels: Float32Array, images: number, width: number): Promise<Float32Array> {
     const s = this.vision.imageSize
-    return run(this.tower, 'pixels', Value.of('f32', [images, 3, s, s], pixels), [images, this.vision.tokens, width])
+    const size = 3 * s * s
+    const all = new Float32Array(new ArrayBuffer(images * width * 4))
+    for (let first = 0; first < images; first += PICTURES_AT_ONCE) {
+      const end = Math.min(images, first + PICTURES_AT_ONCE)
+      const input = Value.of('f32', [end - first, 3, s, s], pixels.slice(first * size, end * size))
+      all.set(await this.run(this.tower, 'pixels', input, [end - first, width / this.rowWidth, this.rowWidth]), first * width)
+    }
+    return all
   }
 
   /** features [rows, 4 C] -> [rows, hidden]. */
@@ -76,22 +83,23 @@ export class VisionSession {
     const width = 4 * this.vision.hiddenSize
     const rows = features.length / width
     const input = Value.of('f32', [rows, width], features)
-    return run(this.merged?.projector as Session, 'features', input, [rows, this.config.decoder.hiddenSize])
+    return this.run(this.merged?.projector as Session, 'features', input, [rows, this.config.decoder.hiddenSize])
+  }
+
+  private async run(session: Session, name: string, input: Value<'f32'>, shape: readonly number[]): Promise<Float32Array> {
+    const rows = Value.zeros('f32', shape)
+    try {
+      await this.store.open(session)
+      await session.run({ inputs: { [name]: input }, outputs: { rows } })
+      return rows.data
+    } finally {
+      input.dispose()
+      rows.dispose()
+    }
   }
 
   dispose(): void {
     this.tower.dispose()
     this.merged?.projector.dispose()
-  }
-}
-
-async function run(session: Session, name: string, input: Value<'f32'>, shape: readonly number[]): Promise<Float32Array> {
-  const rows = Value.zeros('f32', shape)
-  try {
-    await session.run({ inputs: { [name]: input }, outputs: { rows } })
-    return rows.data
-  } finally {
-    input.dispose()
-    rows.dispose()
   }
 }

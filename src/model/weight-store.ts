@@ -3,16 +3,26 @@
  * once, quantised blocks as they are. Every graph that asks for a weight gets the same memory.
  */
 import { readRaw, readTensor, type TensorEntry } from '../checkpoint/tensors.js'
-import { allocate, blockProduct, canMapFiles, type Graph, linear, MappedFile, type Tensor, Value } from '../engine/index.js'
+import {
+  allocate,
+  blockProduct,
+  canMapFiles,
+  type Graph,
+  linear,
+  MappedFile,
+  type Session,
+  type Tensor,
+  Value,
+} from '../engine/index.js'
 import { InputError } from '../errors.js'
-import { packedRowOrder } from './attention.js'
+import { PACKED_ROWS, packedRowOrder, reorderRows } from './attention.js'
 import { blockSuffix, type CheckpointModel } from './checkpoint-model.js'
 import { nanNotice } from './nan-notice.js'
 import { dequantizeRows } from './quantize-blocks.js'
 import type { Weights } from './weights.js'
 
-/** Layers whose rows the fused attention wants as queries | keys | values. */
-const packed = /\.attention\.wqkv\.(weight|bias|Plora_B\.weight)(\.blocks|\.scales)?$/
+/** How often pages are given back while a session copies them. */
+const RELEASE_MS = 50
 
 /** Owns the Values of one model; `dispose` after the sessions that use them. */
 export class WeightStore {
@@ -89,6 +99,24 @@ export class WeightStore {
     return table.subarray(id * hiddenSize, (id + 1) * hiddenSize)
   }
 
+  /**
+   * Opens a session over these weights. It copies what it packs, so the pages of mapped files are given back while it goes on: the model
+   * is in memory once, not twice.
+   */
+  async open(session: Session): Promise<void> {
+    if (session.isOpen) return
+    const release = (): void => {
+      for (const mapping of this.mappings.values()) mapping.release()
+    }
+    const timer = setInterval(release, RELEASE_MS)
+    try {
+      await session.open()
+    } finally {
+      clearInterval(timer)
+      release()
+    }
+  }
+
   private entry(name: string): TensorEntry {
     const entry = this.model.directory.tensors.get(name)
     if (!entry) throw new InputError(`${this.model.directory.dir}: tensor "${name}" is missing`)
@@ -101,7 +129,8 @@ export class WeightStore {
     const entry = this.entry(name)
     const bytes = entry.dtype === 'U8'
     let data: Uint8Array | Float32Array = bytes ? this.bytesOf(entry) : this.floatsOf(entry)
-    if (packed.test(name)) data = reorderRows(data, this.rowOrder)
+    const stored = /\.(blocks|scales)$/.test(name) && this.model.config.quantization?.packedRows
+    if (PACKED_ROWS.test(name) && !stored) data = reorderRows(data, this.rowOrder)
     const value = bytes ? Value.of('u8', shape, data as Uint8Array) : Value.of('f32', shape, data as Float32Array)
     this.values.set(name, value)
     return value
@@ -140,14 +169,5 @@ function offHeap(values: Float32Array): Float32Array {
   if (values.byteLength > 64) return values
   const out = allocate('f32', values.length)
   out.set(values)
-  return out
-}
-
-function reorderRows<T extends Uint8Array | Float32Array>(data: T, order: Int32Array): T {
-  const width = data.length / order.length
-  const out = (data instanceof Float32Array ? allocate('f32', data.length) : allocate('u8', data.length)) as T
-  order.forEach((from, to) => {
-    out.set(data.subarray(from * width, (from + 1) * width), to * width)
-  })
   return out
 }
