@@ -2,9 +2,9 @@
  * The InternLM2 decoder with PLoRA (SPEC 4), for training and inference alike. `attend` is the one place where the two
  * part: differentiable attention over the whole sequence, or fused attention over a KV cache.
  */
-import { add, type Graph, mul, type RowIndex, rmsNorm, silu, type Tensor } from '../engine/index.js'
+import { add, type Graph, mul, rmsNorm, silu, type Tensor } from '../engine/index.js'
 import type { DecoderConfig } from './config.js'
-import { markRows, plora } from './plora.js'
+import { type ImageRows, markRows, plora } from './plora.js'
 import type { Weights } from './weights.js'
 
 /** Attention of one layer: qkv [batch, tokens, (heads + 2 kvHeads) d] -> [batch, tokens, heads d]. */
@@ -17,7 +17,7 @@ export function decoderBlock(
   c: DecoderConfig,
   x: Tensor,
   layer: number,
-  image: RowIndex | undefined,
+  image: ImageRows,
   attend: Attend,
 ): Tensor {
   const at = `model.layers.${layer}`
@@ -34,7 +34,7 @@ export function decoderBlock(
 
 /**
  * All blocks and the final norm: embeddings [batch, tokens, hidden] -> hidden states of the same shape.
- * @param image rows ([batch, column] pairs) that are image tokens; undefined for a graph without PLoRA
+ * @param image rows that are image tokens: [batch, column] pairs, or all; undefined for a graph without PLoRA
  * @param onHidden sees the input and each block's output, as the reference's `hidden_states` list does
  */
 export function decoder(
@@ -42,7 +42,7 @@ export function decoder(
   w: Weights,
   c: DecoderConfig,
   embeddings: Tensor,
-  image: RowIndex | undefined,
+  image: ImageRows,
   attend: Attend,
   onHidden: (index: number, hidden: Tensor) => void = () => {},
 ): Tensor {
