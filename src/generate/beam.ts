@@ -5,7 +5,7 @@
 import { InputError } from '../errors.js'
 import type { Sequence } from '../model/sequence.js'
 import { checkMaxNewTokens, type GenerateOptions } from './generate.js'
-import { logSoftmax, penalizeRepetition } from './processors.js'
+import { largest, logSoftmax, penalizeRepetition } from './processors.js'
 
 /**
  * What a hypothesis is divided by. `generated`: its new ids with the stop id (transformers 5). `sequence`: the whole sequence,
@@ -129,21 +129,6 @@ function rank(running: readonly Beam[], count: number, options: BeamOptions): Ca
     for (const id of largest(scores, count)) all.push({ beam, id, sum: sum + (scores[id] as number) })
   }
   return all.sort((a, b) => b.sum - a.sum).slice(0, count)
-}
-
-/** Indices of the `count` largest finite values, largest first; of equals the lower index. */
-function largest(values: Float64Array, count: number): number[] {
-  const best: number[] = []
-  let lowest = Number.NEGATIVE_INFINITY
-  for (const [id, value] of values.entries()) {
-    if (value <= lowest) continue
-    let at = best.length
-    for (; at > 0 && (values[best[at - 1] as number] as number) < value; at--);
-    best.splice(at, 0, id)
-    if (best.length > count) best.pop()
-    if (best.length === count) lowest = values[best[count - 1] as number] as number
-  }
-  return best
 }
 
 /** The beams of the next step. A beam's last child takes its sequence over, the others fork it; childless ones are disposed. */

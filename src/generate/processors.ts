@@ -109,6 +109,21 @@ export function argmax(values: Float32Array | Float64Array): number {
   return at
 }
 
+/** Indices of the `count` largest finite values, largest first; of equals the lower index. */
+export function largest(values: Float32Array | Float64Array, count: number): number[] {
+  const best: number[] = []
+  let lowest = Number.NEGATIVE_INFINITY
+  for (const [id, value] of values.entries()) {
+    if (value <= lowest) continue
+    let at = best.length
+    for (; at > 0 && (values[best[at - 1] as number] as number) < value; at--);
+    best.splice(at, 0, id)
+    if (best.length > count) best.pop()
+    if (best.length === count) lowest = values[best[count - 1] as number] as number
+  }
+  return best
+}
+
 /** The k-th largest value, by one pass over the values with the k best so far kept sorted (k is small, the vocabulary not). */
 function kthLargest(values: Float32Array, k: number): number {
   if (k > 1000) return values.slice().sort()[values.length - k] as number

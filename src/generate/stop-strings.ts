@@ -1,0 +1,54 @@
+/**
+ * Ends a stream of text where one of several strings begins: what may still become one of them is held back. Stop ids end an answer
+ * by tokens; this ends it by what the tokens spell.
+ */
+import { InputError } from '../errors.js'
+
+const MOST = 16
+const LONGEST = 256
+
+/** Watches one answer. */
+export class StopStrings {
+  private held = ''
+  private done = false
+
+  /** @throws InputError for more than 16 strings, or one that is empty or longer than 256 characters */
+  constructor(private readonly stops: readonly string[]) {
+    if (stops.length > MOST) throw new InputError(`stop: got ${stops.length} strings, expected at most ${MOST}`)
+    const bad = stops.find((s) => s === '' || s.length > LONGEST)
+    if (bad !== undefined) throw new InputError(`stop: got a string of ${bad.length} characters, expected 1 to ${LONGEST}`)
+  }
+
+  /** Whether one of the strings came; nothing is given out after it. */
+  get stopped(): boolean {
+    return this.done
+  }
+
+  /** Takes the next piece and gives what is certainly before any stop string. */
+  push(piece: string): string {
+    if (this.done) return ''
+    const text = this.held + piece
+    const at = Math.min(...this.stops.map((s) => text.indexOf(s)).filter((i) => i >= 0))
+    if (Number.isFinite(at)) {
+      this.done = true
+      this.held = ''
+      return text.slice(0, at)
+    }
+    const keep = this.stops.reduce((most, s) => Math.max(most, beginning(text, s)), 0)
+    this.held = text.slice(text.length - keep)
+    return text.slice(0, text.length - keep)
+  }
+
+  /** What was held back when the answer ended in another way. */
+  end(): string {
+    const rest = this.held
+    this.held = ''
+    return rest
+  }
+}
+
+/** How many of the last characters of `text` are the beginning of `stop`. */
+function beginning(text: string, stop: string): number {
+  for (let n = Math.min(stop.length - 1, text.length); n > 0; n--) if (text.endsWith(stop.slice(0, n))) return n
+  return 0
+}
