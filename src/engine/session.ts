@@ -158,6 +158,11 @@ export class Session {
     this.bound = bindings
   }
 
+  /** Lets go of what the last run was bound to, so that large memory which is not used again can be collected. */
+  unbind(): void {
+    this.bound = undefined
+  }
+
   dispose(): void {
     if (this.running) throw new XComposerError('a session was disposed during a run')
     this.disposed = true

@@ -3,7 +3,7 @@
  * offered because checkpoints were measured under the older one. It knows nothing of text or KV caches.
  */
 import { InputError } from '../errors.js'
-import type { Sequence } from '../model/sequence.js'
+import type { Branches, BranchingSequence } from '../model/sequence.js'
 import { checkMaxNewTokens, type GenerateOptions } from './generate.js'
 import { largest, logSoftmax, penalizeRepetition } from './processors.js'
 
@@ -35,7 +35,6 @@ export interface Hypothesis {
 interface Beam {
   readonly ids: readonly number[]
   readonly sum: number
-  readonly sequence: Sequence
   readonly logits: Float32Array
 }
 
@@ -49,10 +48,10 @@ const MAX_BEAMS = 64
 
 /**
  * The best hypotheses, best first, at most `beams` of them and at least one. `first` are the logits [vocab] after the prompt in
- * `sequence`, which stays the caller's and unchanged: beams run on forks, all disposed at the end. Throws InputError for
+ * `sequence`, which stays the caller's and is unchanged at the end: beams are branches of it, advanced together. Throws InputError for
  * options out of range, and the signal's reason once aborted.
  */
-export async function beamSearch(first: Float32Array, sequence: Sequence, options: BeamOptions): Promise<Hypothesis[]> {
+export async function beamSearch(first: Float32Array, sequence: BranchingSequence, options: BeamOptions): Promise<Hypothesis[]> {
   const { beams: width, maxNewTokens, signal } = options
   checkMaxNewTokens(maxNewTokens)
   if (!Number.isInteger(width) || width < 1 || width > MAX_BEAMS) {
@@ -62,7 +61,8 @@ export async function beamSearch(first: Float32Array, sequence: Sequence, option
   const ranked = Math.max(2, 1 + stops.size) * width
   const found: Hypothesis[] = []
   const add = (hypothesis: Hypothesis): void => keepBest(found, hypothesis, width)
-  let running: Beam[] = [{ ids: [], sum: 0, sequence, logits: first }]
+  let running: Beam[] = [{ ids: [], sum: 0, logits: first }]
+  const branches = sequence.branch()
   try {
     for (let length = 1; ; length++) {
       signal?.throwIfAborted()
@@ -83,10 +83,10 @@ export async function beamSearch(first: Float32Array, sequence: Sequence, option
         return found
       }
       if (next.length === 0 || isDone(found, candidates, next, length, options)) return found
-      running = await advance(running, next, sequence)
+      running = await advance(running, next, branches)
     }
   } finally {
-    for (const beam of running) if (beam.sequence !== sequence) beam.sequence.dispose()
+    branches.dispose()
   }
 }
 
@@ -131,28 +131,15 @@ function rank(running: readonly Beam[], count: number, options: BeamOptions): Ca
   return all.sort((a, b) => b.sum - a.sum).slice(0, count)
 }
 
-/** The beams of the next step. A beam's last child takes its sequence over, the others fork it; childless ones are disposed. */
-async function advance(running: readonly Beam[], next: readonly Candidate[], prompt: Sequence): Promise<Beam[]> {
-  const lastChild = new Map(next.map((candidate, i) => [candidate.beam, i]))
-  const made: Sequence[] = []
-  const taken = new Set<Sequence>()
-  try {
-    for (const [i, { beam }] of next.entries()) {
-      const parent = (running[beam] as Beam).sequence
-      const keep = lastChild.get(beam) === i && parent !== prompt
-      if (keep) taken.add(parent)
-      made.push(keep ? parent : await parent.fork())
-    }
-    const grown: Beam[] = []
-    for (const [i, { beam, id, sum }] of next.entries()) {
-      const sequence = made[i] as Sequence
-      grown.push({ ids: [...(running[beam] as Beam).ids, id], sum, sequence, logits: await sequence.append([id]) })
-    }
-    for (const { sequence } of running) if (sequence !== prompt && !taken.has(sequence)) sequence.dispose()
-    return grown
-  } catch (error) {
-    // The caller still holds `running` and disposes those; only the forks made here are ours.
-    for (const sequence of made) if (!taken.has(sequence)) sequence.dispose()
-    throw error
-  }
+/** The beams of the next step. */
+async function advance(running: readonly Beam[], next: readonly Candidate[], branches: Branches): Promise<Beam[]> {
+  const logits = await branches.step(
+    next.map(({ beam }) => beam),
+    next.map(({ id }) => id),
+  )
+  return next.map(({ beam, id, sum }, i) => ({
+    ids: [...(running[beam]?.ids ?? []), id],
+    sum,
+    logits: logits[i] as Float32Array,
+  }))
 }

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { InputError } from '../errors.js'
-import type { Sequence } from '../model/sequence.js'
+import type { Branches, BranchingSequence } from '../model/sequence.js'
 import { type BeamOptions, beamSearch, type Hypothesis } from './beam.js'
 import { type GenerateOptions, generate } from './generate.js'
 import { createRandom } from './sample.js'
 
 /**
- * A random "model": every context has its own logits, so that no two sequences tie. Counts the sequences it hands out and
- * gets back.
+ * A random "model": every context has its own logits, so that no two sequences tie. A branch is an independent list of ids. Counts the
+ * sequences and branches it hands out and gets back.
  */
 function randomModel(vocabulary: number, seed: number) {
   const logits = (ids: readonly number[]): Float32Array => {
@@ -15,29 +15,49 @@ function randomModel(vocabulary: number, seed: number) {
     return Float32Array.from({ length: vocabulary }, () => 3 * random.next())
   }
   const count = { open: 0, appended: 0 }
-  const open = (ids: readonly number[]): Sequence => {
-    count.open++
-    let own = [...ids]
+  /** What is handed out: usable until it is given back, once. */
+  const handle = () => {
     let disposed = false
+    count.open++
     return {
-      get length() {
-        return own.length
-      },
-      async append(more) {
-        if (disposed) throw new Error('append after dispose')
-        count.appended += more.length
-        own = [...own, ...more]
-        return logits(own)
-      },
-      async fork() {
-        if (disposed) throw new Error('fork after dispose')
-        return open(own)
+      use() {
+        if (disposed) throw new Error('used after dispose')
       },
       dispose() {
         if (disposed) throw new Error('disposed twice')
         disposed = true
         count.open--
       },
+    }
+  }
+  const open = (ids: readonly number[]): BranchingSequence => {
+    const { use, dispose } = handle()
+    let own = [...ids]
+    return {
+      get length() {
+        return own.length
+      },
+      async append(more) {
+        use()
+        count.appended += more.length
+        own = [...own, ...more]
+        return logits(own)
+      },
+      branch() {
+        use()
+        const branch = handle()
+        let branches = [own]
+        return {
+          async step(parents, more) {
+            branch.use()
+            count.appended += more.length
+            branches = parents.map((parent, i) => [...(branches[parent] as number[]), more[i] as number])
+            return branches.map(logits)
+          },
+          dispose: branch.dispose,
+        }
+      },
+      dispose,
     }
   }
   return { logits, open, count }
@@ -188,14 +208,15 @@ describe('beam search', () => {
   it('closes a stop id ranked among the first k and drops one ranked below', async () => {
     // From any context: 0 with 0.5, 1 with 0.3, the stop id 2 with 0.2. With two beams the stop id is never among the first two.
     const step = Float32Array.from([0.5, 0.3, 0.2], Math.log)
-    const sequence = (): Sequence => ({ length: 0, append: async () => step, fork: async () => sequence(), dispose: () => {} })
+    const branches: Branches = { step: async (parents) => parents.map(() => step), dispose: () => {} }
+    const sequence: BranchingSequence = { length: 0, append: async () => step, branch: () => branches, dispose: () => {} }
     const options = { maxNewTokens: 2, stopIds: [2], lengthPenalty: 0 }
-    const two = await beamSearch(step, sequence(), { ...options, beams: 2 })
+    const two = await beamSearch(step, sequence, { ...options, beams: 2 })
     expect(two.map(({ ids }) => ids)).toEqual([
       [0, 0],
       [0, 1],
     ])
-    const three = await beamSearch(step, sequence(), { ...options, beams: 3 })
+    const three = await beamSearch(step, sequence, { ...options, beams: 3 })
     expect(three[1]).toMatchObject({ ids: [], stopId: 2 })
   })
 
@@ -205,7 +226,7 @@ describe('beam search', () => {
     expect([...new Set(best?.ids)].length).toBe(4)
   })
 
-  it('gives every fork back and leaves the prompt as it was, also when it fails', async () => {
+  it('gives the branches back and leaves the prompt as it was, also when it fails', async () => {
     const model = randomModel(12, 8)
     const sequence = model.open(prompt)
     for (const width of [1, 2, 3, 5]) {
@@ -213,17 +234,14 @@ describe('beam search', () => {
       expect(model.count.open).toBe(1)
       expect(sequence.length).toBe(2)
     }
-    let left = 20
-    const failing = (inner: Sequence): Sequence => ({
-      length: 0,
-      append: (ids) => (left-- > 0 ? inner.append(ids) : Promise.reject(new Error('out of memory'))),
-      fork: async () => (left-- > 0 ? failing(await inner.fork()) : Promise.reject(new Error('out of memory'))),
-      dispose: () => inner.dispose(),
-    })
-    for (let budget = 0; budget < 40; budget++) {
-      left = budget
-      const search = beamSearch(model.logits(prompt), failing(sequence), { beams: 3, maxNewTokens: 15 })
-      await expect(search).rejects.toThrow('out of memory')
+    for (let budget = 0; budget < 14; budget++) {
+      let left = budget
+      const failing = (inner: Branches): Branches => ({
+        step: (...step) => (left-- > 0 ? inner.step(...step) : Promise.reject(new Error('out of memory'))),
+        dispose: () => inner.dispose(),
+      })
+      const broken: BranchingSequence = { ...sequence, branch: () => failing(sequence.branch()) }
+      await expect(beamSearch(model.logits(prompt), broken, { beams: 3, maxNewTokens: 15 })).rejects.toThrow('out of memory')
       expect(model.count.open).toBe(1)
     }
     const aborted = { beams: 3, maxNewTokens: 15, signal: AbortSignal.abort(new Error('the reader left')) }

@@ -43,9 +43,6 @@ function loopingModel(vocabulary: number, period: number) {
     rewind(length) {
       state.ids.length = length
     },
-    async fork() {
-      throw new Error('not needed')
-    },
     dispose() {},
   }
   return { state, sequence, logits }

@@ -3,7 +3,6 @@
  * decoding. Both stand on the same weights.
  */
 import {
-  allocate,
   cachedAttention,
   Graph,
   gatherRows,
@@ -15,6 +14,7 @@ import {
 } from '../engine/index.js'
 import type { DecoderConfig } from './config.js'
 import { decoder } from './decoder.js'
+import type { KvBatch } from './kv-batch.js'
 import type { KvCache } from './kv-cache.js'
 import type { WeightStore } from './weight-store.js'
 
@@ -29,6 +29,17 @@ export interface DecoderStep {
   readonly logitColumns: readonly number[]
   /** Whether all layers' hidden states are wanted (they cost a copy each). */
   readonly hidden?: boolean
+  /** Present where the tokens are no sequence but alternatives. */
+  readonly branches?: BranchStep
+}
+
+/** Tokens that are alternatives at the same position: each sees the start of the cache, its ancestors and itself. */
+export interface BranchStep {
+  /** Entries of the cache that all see. */
+  readonly shared: number
+  readonly position: number
+  /** For each token its ancestors and itself, as entries of the cache behind the shared ones. */
+  readonly paths: readonly (readonly number[])[]
 }
 
 /** What a pass gives. */
@@ -37,6 +48,12 @@ export interface DecoderOutput {
   readonly logits: Float32Array
   /** With `hidden`: the input, each block's output but the last, and the normed end, each [tokens, hidden]. */
   readonly hidden: readonly Float32Array[]
+}
+
+interface GraphKind {
+  readonly image?: boolean
+  readonly hidden?: boolean
+  readonly branches?: boolean
 }
 
 interface Built {
@@ -58,81 +75,117 @@ export class DecoderSessions {
 
   /** Appends to the cache in place and returns logits. */
   async run(step: DecoderStep, cache: KvCache): Promise<DecoderOutput> {
-    const { hiddenSize, vocabularySize } = this.config
-    const { tokens } = step
+    const { tokens, branches } = step
     const columns = step.imageColumns ?? []
-    const { session, hidden } = this.session(columns.length > 0, step.hidden ?? false)
     const total = cache.length + tokens
-    cache.reserve(total)
+    const positions = branches ? branches.position + 1 : total
+    cache.reserve(total, positions)
     this.one.lastIndex.data[0] = total - 1
     this.one.totalLength.data[0] = total
-    const made: Value[] = []
-    const keep = <V extends Value>(v: V): V => {
-      made.push(v)
-      return v
-    }
     const inputs: Record<string, Value> = {
-      embeddings: keep(Value.of('f32', [1, tokens, hiddenSize], step.embeddings)),
-      logit_index: keep(pairs(step.logitColumns)),
-      last_index: this.one.lastIndex,
-      total_length: this.one.totalLength,
-      ...cache.tables(total),
+      embeddings: Value.of('f32', [1, tokens, this.config.hiddenSize], step.embeddings),
+      logit_index: pairs(step.logitColumns.map((column) => [0, column])),
     }
-    if (columns.length > 0) inputs.image_index = keep(pairs(columns))
-    const logits = keep(Value.zeros('f32', [step.logitColumns.length, vocabularySize]))
+    if (columns.length > 0) inputs.image_index = pairs(columns.map((column) => [0, column]))
+    if (branches) Object.assign(inputs, branchInputs(branches, total))
+    const own = Object.values(inputs)
+    Object.assign(inputs, { last_index: this.one.lastIndex, total_length: this.one.totalLength }, cache.tables(positions))
+    const built = this.session({ image: columns.length > 0, hidden: step.hidden ?? false, branches: branches !== undefined })
+    const output = await this.execute(built, inputs, own, cache)
+    cache.length = total
+    return output
+  }
+
+  /** Appends one text token to each row of a batch: embeddings [rows, hidden] -> logits [rows, vocabulary]. */
+  async runRows(embeddings: Float32Array, batch: KvBatch): Promise<Float32Array> {
+    const rows = batch.lengths.length
+    batch.reserve()
+    const lastIndex = Value.zeros('i32', [rows])
+    lastIndex.data.set(batch.lengths)
+    this.one.totalLength.data[0] = Math.max(...batch.lengths) + 1
+    const inputs: Record<string, Value> = {
+      embeddings: Value.of('f32', [rows, 1, this.config.hiddenSize], embeddings),
+      logit_index: pairs(batch.lengths.map((_, row) => [row, 0])),
+      last_index: lastIndex,
+    }
+    const own = Object.values(inputs)
+    Object.assign(inputs, { total_length: this.one.totalLength }, batch.tables())
+    const { logits } = await this.execute(this.session({}), inputs, own, batch)
+    batch.lengths.forEach((length, row) => {
+      batch.lengths[row] = length + 1
+    })
+    return logits
+  }
+
+  /** One run with the cache added to `inputs` and updated in place. Disposes `own`. */
+  private async execute(
+    { session, hidden }: Built,
+    inputs: Record<string, Value>,
+    own: readonly Value[],
+    cache: { readonly keys: readonly Value[]; readonly values: readonly Value[] },
+  ): Promise<DecoderOutput> {
+    const { keys, values } = cache
+    const logits = Value.zeros('f32', [inputs.logit_index?.shape[0] ?? 0, this.config.vocabularySize])
+    const states = Array.from({ length: hidden }, () => Value.zeros('f32', inputs.embeddings?.shape ?? []))
     const outputs: Record<string, Value> = { logits }
-    const states = Array.from({ length: hidden }, () => keep(Value.zeros('f32', [1, tokens, hiddenSize])))
     states.forEach((value, i) => {
       outputs[`hidden.${i}`] = value
     })
     for (let layer = 0; layer < this.config.layers; layer++) {
-      // The cache is updated in place: the same memory is bound as past and as present.
-      inputs[`past_key.${layer}`] = outputs[`key.${layer}`] = cache.keys[layer] as Value
-      inputs[`past_value.${layer}`] = outputs[`value.${layer}`] = cache.values[layer] as Value
+      // The same memory is bound as past and as present.
+      inputs[`past_key.${layer}`] = outputs[`key.${layer}`] = keys[layer] as Value
+      inputs[`past_value.${layer}`] = outputs[`value.${layer}`] = values[layer] as Value
     }
     try {
       await session.run({ inputs, outputs })
     } finally {
-      for (const value of made) value.dispose()
+      for (const value of [...own, logits, ...states]) value.dispose()
     }
-    cache.length = total
-    return { logits: logits.data, hidden: states.map((v) => v.data as Float32Array) }
+    return { logits: logits.data, hidden: states.map((v) => v.data) }
   }
 
   /** Compiles the graphs that requests use, so that the first request does not pay for it. */
   prepare(): void {
-    this.session(true, false)
-    this.session(false, false)
+    this.session({ image: true })
+    this.session({})
   }
 
-  private session(image: boolean, hidden: boolean): Built {
-    const key = `${image ? 'image' : 'text'}${hidden ? '+hidden' : ''}`
+  private session(kind: GraphKind): Built {
+    const key = ['decode', ...(['image', 'hidden', 'branches'] as const).filter((name) => kind[name])].join('-')
     const known = this.built.get(key)
     if (known) return known
-    const g = new Graph(`decode-${key}`)
-    const states = this.build(g, image)
-    if (hidden) states.forEach((t, i) => void g.output(`hidden.${i}`, t))
+    const g = new Graph(key)
+    const states = this.build(g, kind)
+    if (kind.hidden) states.forEach((t, i) => void g.output(`hidden.${i}`, t))
     const session = new Session(g, this.store.valuesFor(g), this.options, this.pool)
-    const built = { session, hidden: hidden ? states.length : 0 }
+    const built = { session, hidden: kind.hidden ? states.length : 0 }
     this.built.set(key, built)
     return built
   }
 
-  private build(g: Graph, image: boolean): Tensor[] {
+  private build(g: Graph, kind: GraphKind): Tensor[] {
     const c = this.config
     const w = this.store.weights()
-    const embeddings = g.input('embeddings', 'f32', [1, 'tokens', c.hiddenSize])
-    const index = image ? g.input('image_index', 'i64', ['image_rows', 2]) : undefined
+    const embeddings = g.input('embeddings', 'f32', ['batch', 'tokens', c.hiddenSize])
+    const index = kind.image ? g.input('image_index', 'i64', ['image_rows', 2]) : undefined
     const shared = {
-      lastIndex: g.input('last_index', 'i32', [1]),
+      lastIndex: g.input('last_index', 'i32', ['batch']),
       totalLength: g.input('total_length', 'i32', [1]),
       cos: g.input('cos', 'f32', ['positions', c.headDim / 2]),
       sin: g.input('sin', 'f32', ['positions', c.headDim / 2]),
       heads: c.heads,
       kvHeads: c.kvHeads,
+      ...(kind.branches
+        ? {
+            branches: {
+              positions: g.input('position_ids', 'i64', ['batch', 'tokens']),
+              bias: g.input('bias', 'f32', [1, 1, 'tokens', 'total']),
+            },
+          }
+        : {}),
     }
     const states: Tensor[] = []
-    const past = [1, c.kvHeads, 'capacity', c.headDim]
+    const past = ['batch', c.kvHeads, 'capacity', c.headDim]
     const hidden = decoder(
       g,
       w,
@@ -156,6 +209,11 @@ export class DecoderSessions {
     return states
   }
 
+  /** Lets go of the cache of the last run. */
+  unbind(): void {
+    for (const { session } of this.built.values()) session.unbind()
+  }
+
   dispose(): void {
     for (const { session } of this.built.values()) session.dispose()
     this.pool.dispose()
@@ -164,11 +222,24 @@ export class DecoderSessions {
   }
 }
 
-/** Columns of batch row 0 as [rows, 2] index pairs. */
-function pairs(columns: readonly number[]): Value<'i64'> {
-  const data = allocate('i64', columns.length * 2)
-  columns.forEach((column, i) => {
-    data[2 * i + 1] = BigInt(column)
+/** [batch row, column] pairs, [pairs, 2]. */
+function pairs(index: readonly (readonly [number, number])[]): Value<'i64'> {
+  const value = Value.zeros('i64', [index.length, 2])
+  index.forEach(([row, column], i) => {
+    value.data[2 * i] = BigInt(row)
+    value.data[2 * i + 1] = BigInt(column)
   })
-  return Value.of('i64', [columns.length, 2], data)
+  return value
+}
+
+/** Every token at one position, and what each may look at among `total` entries of the cache. */
+function branchInputs({ shared, position, paths }: BranchStep, total: number): Record<string, Value> {
+  const positions = Value.zeros('i64', [1, paths.length])
+  positions.data.fill(BigInt(position))
+  const bias = Value.zeros('f32', [1, 1, paths.length, total])
+  paths.forEach((path, row) => {
+    bias.data.fill(-1e30, row * total + shared, (row + 1) * total)
+    for (const slot of path) bias.data[row * total + slot] = 0
+  })
+  return { position_ids: positions, bias }
 }

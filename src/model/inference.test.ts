@@ -87,20 +87,6 @@ describe('the KV cache', () => {
       model.dispose()
     }
   })
-  it('a fork goes its own way', async () => {
-    const model = new DecoderModel(openModel(fresh()), { threads: 1 })
-    const first = model.sequence()
-    await first.append(ids(30))
-    const second = await first.fork()
-    const a = Float32Array.from(await first.append([9]))
-    await second.append([50])
-    const third = model.sequence()
-    await third.append([...ids(30), 50])
-    expect(largest(Float32Array.from(await second.append([9])), Float32Array.from(await third.append([9])))).toBeLessThan(1e-4)
-    expect(largest(a, Float32Array.from(await second.append([9])))).toBeGreaterThan(1e-4)
-    for (const s of [first, second, third]) s.dispose()
-    model.dispose()
-  })
   it('refuses a prompt beyond the context in one line', async () => {
     const model = new DecoderModel(openModel(fresh()), { threads: 1 })
     const sequence = model.sequence(16)

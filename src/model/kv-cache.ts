@@ -2,10 +2,24 @@
 import { Value } from '../engine/index.js'
 import { InputError } from '../errors.js'
 import type { DecoderConfig } from './config.js'
-import { rotaryTables } from './rotary.js'
+import { isStretched, rotaryTables } from './rotary.js'
 
 /** Positions are added to the buffers in steps of this many. */
 const STEP = 256
+
+/** The capacity of buffers that hold `capacity` positions now and must hold `needed`. */
+export function grown(capacity: number, needed: number): number {
+  return Math.ceil(Math.max(needed, capacity * 1.5) / STEP) * STEP
+}
+
+/** Copies the first `positions` of every head between buffers [heads, capacity, d] that may differ in capacity. */
+export function copyPositions(from: Float32Array, to: Float32Array, c: DecoderConfig, positions: number): void {
+  const { kvHeads, headDim: d } = c
+  const [wide, target] = [from.length / kvHeads, to.length / kvHeads]
+  for (let head = 0; head < kvHeads; head++) {
+    to.set(from.subarray(head * wide, head * wide + positions * d), head * target)
+  }
+}
 
 /**
  * Rotary tables and, for dynamic NTK, the longest length seen. The reference keeps this state for the life of the model
@@ -19,9 +33,7 @@ export class RotaryState {
 
   /** Tables of at least `capacity` positions, valid at a total length of `total`. */
   tables(capacity: number, total: number): { cos: Value; sin: Value } {
-    const { ropeScaling, maxPositions } = this.config
-    // Only dynamic scaling beyond the limit changes the values.
-    this.longest = ropeScaling?.type === 'dynamic' && total > maxPositions ? Math.max(this.longest, total) : this.longest
+    if (isStretched(this.config, total)) this.longest = Math.max(this.longest, total)
     if (!this.made || this.made.positions < capacity || this.made.longest !== this.longest) {
       const t = rotaryTables(this.config, capacity, this.longest)
       const shape = [capacity, this.config.headDim / 2]
@@ -36,11 +48,12 @@ export class RotaryState {
     return { cos: this.made.cos, sin: this.made.sin }
   }
 
-  /** A copy with the same memory of lengths. */
-  clone(): RotaryState {
-    const copy = new RotaryState(this.config)
-    copy.longest = this.longest
-    return copy
+  /** Call what this returns to forget the lengths seen since. */
+  mark(): () => void {
+    const { longest } = this
+    return () => {
+      this.longest = longest
+    }
   }
 
   dispose(): void {
@@ -66,16 +79,26 @@ export class KvCache {
     private readonly ownsRotary = true,
   ) {}
 
+  /** Rotary tables for a step that reaches `total` positions. */
   tables(total: number): { cos: Value; sin: Value } {
     return this.rotary.tables(this.capacity, total)
   }
 
-  /** Makes room for `total` positions. @throws InputError beyond the limit */
-  reserve(total: number): void {
-    if (total > this.limit)
-      throw new InputError(`the sequence would have ${total} positions; this model's context is ${this.limit}`)
-    if (total <= this.capacity) return
-    const capacity = Math.min(this.limit, Math.ceil(Math.max(total, this.capacity * 1.5) / STEP) * STEP)
+  /** Positions that fit without growing. */
+  get room(): number {
+    return this.capacity - this.length
+  }
+
+  /**
+   * Makes room for `slots` entries, of which a sequence has `positions` one after the other: more than one entry may stand for
+   * the same position while a sequence is branched. @throws InputError for positions beyond the limit
+   */
+  reserve(slots: number, positions = slots): void {
+    if (positions > this.limit)
+      throw new InputError(`the sequence would have ${positions} positions; this model's context is ${this.limit}`)
+    if (slots <= this.capacity) return
+    const wanted = grown(this.capacity, slots)
+    const capacity = slots > this.limit ? wanted : Math.min(this.limit, wanted)
     this.keys = this.moved(this.keys, capacity)
     this.values = this.moved(this.values, capacity)
     this.capacity = capacity
@@ -86,42 +109,42 @@ export class KvCache {
     return Array.from({ length: layers }, (_, layer) => {
       const to = Value.zeros('f32', [1, kvHeads, capacity, d])
       const old = from[layer]
-      if (old) {
-        for (let head = 0; head < kvHeads; head++) {
-          const start = head * this.capacity * d
-          to.data.set(old.data.subarray(start, start + this.length * d), head * capacity * d)
-        }
-        old.dispose()
-      }
+      if (old) copyPositions(old.data, to.data, this.config, this.length)
+      old?.dispose()
       return to
     })
+  }
+
+  /** Keeps the first `first` entries and, behind them, those at `slots` (ascending). */
+  compact(first: number, slots: readonly number[]): void {
+    const { kvHeads, headDim: d } = this.config
+    for (const { data } of [...this.keys, ...this.values]) {
+      for (let head = 0; head < kvHeads; head++) {
+        const start = head * this.capacity
+        slots.forEach((slot, i) => {
+          data.copyWithin((start + first + i) * d, (start + slot) * d, (start + slot + 1) * d)
+        })
+      }
+    }
+    this.length = first + slots.length
+  }
+
+  /** Call what this returns to forget what was appended since. */
+  mark(): () => void {
+    const { length } = this
+    const lengths = this.rotary.mark()
+    return () => {
+      this.length = length
+      lengths()
+    }
   }
 
   /** A layer's filled keys or values, [kvHeads, length, d]. */
   filled(which: 'keys' | 'values', layer: number): Float32Array {
     const { kvHeads, headDim: d } = this.config
-    const data = (this[which][layer] as Value<'f32'>).data
     const out = new Float32Array(kvHeads * this.length * d)
-    for (let head = 0; head < kvHeads; head++) {
-      const start = head * this.capacity * d
-      out.set(data.subarray(start, start + this.length * d), head * this.length * d)
-    }
+    copyPositions((this[which][layer] as Value<'f32'>).data, out, this.config, this.length)
     return out
-  }
-
-  /** An independent copy. */
-  clone(): KvCache {
-    const copy = new KvCache(this.config, this.limit, this.rotary.clone())
-    copy.capacity = this.capacity
-    copy.length = this.length
-    const copied = (v: Value<'f32'>) => {
-      const to = Value.zeros('f32', v.shape)
-      to.data.set(v.data)
-      return to
-    }
-    copy.keys = this.keys.map(copied)
-    copy.values = this.values.map(copied)
-    return copy
   }
 
   dispose(): void {

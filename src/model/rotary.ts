@@ -12,6 +12,11 @@ export interface RotaryTables {
   readonly sin: Float32Array
 }
 
+/** Whether a total length changes the tables for every position: only dynamic scaling beyond the limit does. */
+export function isStretched(c: DecoderConfig, total: number): boolean {
+  return c.ropeScaling?.type === 'dynamic' && total > c.maxPositions
+}
+
 /**
  * Tables for `positions` positions. `longest` is the largest total length seen; beyond the configuration's limit dynamic
  * scaling stretches the base for every position.
@@ -20,7 +25,7 @@ export function rotaryTables(c: DecoderConfig, positions: number, longest = posi
   const d = c.headDim
   const scaling = c.ropeScaling
   let base = c.ropeTheta
-  if (scaling?.type === 'dynamic' && longest > c.maxPositions) {
+  if (scaling && isStretched(c, longest)) {
     base *= ((scaling.factor * longest) / c.maxPositions - (scaling.factor - 1)) ** (d / (d - 2))
   }
   const step = scaling?.type === 'linear' ? scaling.factor : 1

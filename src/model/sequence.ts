@@ -9,9 +9,24 @@ export interface Sequence {
   readonly length: number
   /** Appends ids and returns the logits [vocab] after the last of them. The array is the caller's to keep. */
   append(ids: readonly number[]): Promise<Float32Array>
-  /** An independent sequence with the same contents, owned by the caller. */
-  fork(): Promise<Sequence>
   dispose(): void
+}
+
+/** Continuations of one sequence that grow side by side, one id each at every step. */
+export interface Branches {
+  /**
+   * Branch i goes on with `ids[i]` from branch `parents[i]` of the step before; before the first step there is one branch, 0, the
+   * sequence itself. A parent may have several children or none. Returns the logits [vocab] after each id.
+   */
+  step(parents: readonly number[], ids: readonly number[]): Promise<Float32Array[]>
+  /** Leaves the sequence as it was. */
+  dispose(): void
+}
+
+/** A sequence that can be continued in several ways at once: what beam search needs. */
+export interface BranchingSequence extends Sequence {
+  /** The sequence must not be used in another way until the branches are disposed. */
+  branch(): Branches
 }
 
 /** A sequence that answers for every id of a step and can take ids back: what guessing ahead needs. */

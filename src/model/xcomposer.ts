@@ -5,12 +5,15 @@ import { InputError } from '../errors.js'
 import type { TiledPixels } from '../image/tiles.js'
 import type { PromptPart } from '../text/prompt.js'
 import { Tokenizer } from '../text/tokenizer.js'
+import { DecoderBranches } from './branches.js'
 import { type CheckpointModel, openModel, tokenizerPath } from './checkpoint-model.js'
 import type { ModelConfig } from './config.js'
+import { DecoderBatch } from './decoder-batch.js'
 import { DecoderSessions } from './decoder-session.js'
 import { type GenerationDefaults, readGenerationDefaults } from './generation-config.js'
 import { KvCache, type RotaryState } from './kv-cache.js'
-import type { RewindableSequence } from './sequence.js'
+import { isStretched } from './rotary.js'
+import type { BranchingSequence, RewindableSequence } from './sequence.js'
 import { VisionSession } from './vision-session.js'
 import { WeightStore } from './weight-store.js'
 
@@ -68,7 +71,7 @@ export class DecoderModel {
 }
 
 /** A growing sequence of one model. */
-export class DecoderSequence implements RewindableSequence {
+export class DecoderSequence implements RewindableSequence, BranchingSequence {
   /** What stands at each position: an id, or a negative number for a row of a picture (NaN where nobody said which). */
   private content: number[] = []
 
@@ -135,10 +138,8 @@ export class DecoderSequence implements RewindableSequence {
     return logits
   }
 
-  async fork(): Promise<DecoderSequence> {
-    const copy = new DecoderSequence(this.model, this.cache.clone())
-    copy.content = [...this.content]
-    return copy
+  branch(): DecoderBranches {
+    return new DecoderBranches(this.model, this.cache)
   }
 
   dispose(): void {
@@ -229,6 +230,16 @@ export class XComposer {
     }
   }
 
+  /** Whether sequences can be decoded together: not where dynamic scaling gives each length rotary tables of its own. */
+  get canBatch(): boolean {
+    return !isStretched(this.config.decoder, this.contextLength)
+  }
+
+  /** Room for `size` sequences that are decoded together. @param positions what the longest is expected to need */
+  batch(size: number, positions: number): DecoderBatch {
+    return new DecoderBatch(this.decoder, size, positions)
+  }
+
   /** Takes a sequence over, in place of the one kept so far, for prompts that begin alike. */
   keep(sequence: DecoderSequence): void {
     this.kept?.dispose()
@@ -238,10 +249,8 @@ export class XComposer {
   /** A sequence that already holds the first `length` positions: the kept one, or an empty one. */
   private begun(content: readonly number[], limit: number): { sequence: DecoderSequence; length: number } {
     const { kept } = this
-    const { ropeScaling, maxPositions } = this.config.decoder
     // Dynamic scaling rotates earlier keys by a length that was not known then.
-    const rotatesAnew = ropeScaling?.type === 'dynamic' && content.length > maxPositions
-    if (kept && kept.cache.limit === limit && !rotatesAnew) {
+    if (kept && kept.cache.limit === limit && !isStretched(this.config.decoder, content.length)) {
       // The last position is always computed: its logits are asked for.
       const length = Math.min(kept.common(content), content.length - 1)
       if (length >= WORTH_KEEPING) {

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openModel } from '../model/checkpoint-model.js'
+import { KvBatch } from '../model/kv-batch.js'
 import { RotaryState } from '../model/kv-cache.js'
 import { DecoderModel } from '../model/xcomposer.js'
 import type { CaseResult, GoldenCheck } from './check.js'
@@ -119,6 +120,44 @@ class Checker {
     return this.compare(`${name}.logits`, joined(got), joined(expected))
   }
 
+  /**
+   * The reference's batch of left-padded prompts as a batch of rows without padding: everything up to the last text columns is each
+   * row's prompt, the rest is decoded together.
+   */
+  async paddedTogether(): Promise<CaseResult> {
+    const attention = this.inputs.integers('leftpad.attention_mask')
+    const wanted = this.outputs.floats('leftpad.logits')
+    const { vocabularySize, hiddenSize } = this.model.config.decoder
+    const rows = this.embeds('masked.inputs_embeds', 'leftpad.im_mask')
+    const tokens = rows[0]?.tokens ?? 0
+    const first = Math.max(...rows.flatMap(({ image }) => image)) + 1
+    const batch = new KvBatch(this.model.config.decoder, rows.length, tokens, this.model.config.maxLength)
+    const got: Float32Array[] = []
+    const expected: Float32Array[] = []
+    try {
+      for (const [r, row] of rows.entries()) {
+        const start = attention.indexOf(1, r * tokens) - r * tokens
+        const sequence = this.model.sequence()
+        const image = row.image.filter((i) => i >= start).map((i) => i - start)
+        await sequence.appendRows(row.rows.subarray(start * hiddenSize, first * hiddenSize), first - start, image)
+        batch.add(sequence.cache)
+        sequence.dispose()
+      }
+      for (let column = first; column < tokens; column++) {
+        const embeddings = joined(rows.map((row) => row.rows.subarray(column * hiddenSize, (column + 1) * hiddenSize)))
+        got.push(await this.model.sessions.runRows(embeddings, batch))
+        for (const r of rows.keys()) {
+          const at = r * tokens + column
+          expected.push(wanted.subarray(at * vocabularySize, (at + 1) * vocabularySize))
+        }
+      }
+    } finally {
+      this.model.sessions.unbind()
+      batch.dispose()
+    }
+    return this.compare('leftpad, decoded together', joined(got), joined(expected))
+  }
+
   /** A prompt, then single ids: logits of each step, and layer 0 of the cache at the end. */
   async *cached(name: string, prompt: Row, next: Int32Array): AsyncGenerator<CaseResult> {
     const sequence = this.model.sequence()
@@ -140,6 +179,7 @@ class Checker {
     yield* this.batch('unmasked', this.embeds('masked.inputs_embeds'))
     yield await this.padded('leftpad')
     yield await this.padded('rightpad')
+    yield await this.paddedTogether()
     const prompt = this.embeds('cache.inputs_embeds', 'cache.im_mask')[0] as Row
     yield* this.cached('cache', prompt, this.inputs.integers('cache.next_ids'))
     if (!this.inputs.has('ntk48.input_ids')) return

@@ -47,6 +47,13 @@ export interface CachedAttention {
   readonly sin: Tensor
   readonly heads: number
   readonly kvHeads: number
+  /** Where tokens are not simply one after the other: the branches of a prompt. */
+  readonly branches?: {
+    /** i64 [batch, tokens]: the position by which each is rotated. */
+    readonly positions: Tensor
+    /** f32 [1, 1, tokens, total]: added to the scores, a large negative number where a token may not look. */
+    readonly bias: Tensor
+  }
 }
 
 /**
@@ -59,7 +66,8 @@ export function cachedAttention(g: Graph, qkv: Tensor, a: CachedAttention): { ou
   const d = staticDim('cachedAttention', a.pastKey.shape, 3)
   const width = (a.heads + 2 * a.kvHeads) * d
   if (qkv.shape[2] !== width) throw new ShapeError('cachedAttention', [qkv.shape], `a width of ${width}`, String(qkv.shape[2]))
-  const inputs = [qkv, undefined, undefined, a.pastKey, a.pastValue, a.lastIndex, a.totalLength, a.cos, a.sin]
+  const branches = a.branches ? [a.branches.positions, a.branches.bias] : []
+  const inputs = [qkv, undefined, undefined, a.pastKey, a.pastValue, a.lastIndex, a.totalLength, a.cos, a.sin, ...branches]
   const [output, key, value] = g.node(
     'GroupQueryAttention',
     inputs,
