@@ -4,9 +4,9 @@
  */
 import { InputError } from '../errors.js'
 import type { XComposer } from '../model/xcomposer.js'
-import { type ChatContent, type ChatTurn, chatPrompt, type PromptPart } from '../text/prompt.js'
-import { beamSearch } from './beam.js'
-import { type GenerateOptions, generate } from './generate.js'
+import { type ChatContent, type ChatRequest, type ChatTurn, chatPrompt, type PromptPart } from '../text/prompt.js'
+import { beamSearch, type Hypothesis } from './beam.js'
+import { type GeneratedToken, type GenerateEnd, type GenerateOptions, generate } from './generate.js'
 import { generateWithLookup } from './lookup.js'
 import { encodePictures, imageTokens, type Picture, type PictureOptions } from './pictures.js'
 import type { SamplingSettings } from './processors.js'
@@ -69,13 +69,36 @@ export async function* chat(
   const { request, pictures } = readMessages(messages, options.prefix)
   const features = await encodePictures(model, pictures, options)
   const encoded = performance.now()
-  const prompt = chatPrompt(model.tokenizer, request, {
+  const parts = await promptParts(model, request, pictures, options)
+  return yield* answer(model, parts, features, options, { began, encoded })
+}
+
+/** The prompt of a request. @throws InputError where it does not fit */
+export async function promptParts(
+  model: XComposer,
+  request: ChatRequest,
+  pictures: readonly Picture[],
+  options: PictureOptions,
+): Promise<PromptPart[]> {
+  const { parts } = chatPrompt(model.tokenizer, request, {
     images: pictures.length,
     imageTokens: await imageTokens(model, pictures, options),
     maxLength: model.contextLength - 1,
     bos: model.config.promptBos,
   })
-  return yield* answer(model, prompt.parts, features, options, { began, encoded })
+  return parts
+}
+
+/** When a request began, when its pictures were encoded, and its prompt (performance.now). */
+interface Clock {
+  readonly began: number
+  readonly encoded: number
+  readonly prefilled: number
+}
+
+/** A text as it was generated; `firstAt` is when its first token was there. */
+interface Written extends Pick<ChatResult, 'text' | 'ids' | 'finishReason'> {
+  readonly firstAt: number
 }
 
 /**
@@ -87,78 +110,93 @@ export async function* answer(
   parts: readonly PromptPart[],
   features: readonly Float32Array[],
   options: ChatOptions,
-  clock: { readonly began: number; readonly encoded: number },
+  clock: Omit<Clock, 'prefilled'>,
 ): AsyncGenerator<string, ChatResult, void> {
-  const imageTokens = parts.reduce((n, p) => n + (p.kind === 'image' ? p.tokens : 0), 0)
-  const promptIds = parts.flatMap((p) => (p.kind === 'text' ? p.ids : []))
-  const promptTokens = promptIds.length + imageTokens
-  const room = model.contextLength - promptTokens
-  const wanted = options.maxNewTokens ?? DEFAULT_NEW_TOKENS
   const { logits, sequence } = await model.prefill(parts, features)
   const prefilled = performance.now()
-  const { tokenizer } = model
-  const settings = {
-    maxNewTokens: Math.min(wanted, room),
-    stopIds: [tokenizer.eosId, tokenizer.endOfTurnId],
-    ...(options.repetitionPenalty ? { repetitionPenalty: options.repetitionPenalty } : {}),
-    // As the reference: a prompt with pictures is given as embeddings, whose ids the penalty cannot see.
-    contextIds: imageTokens > 0 ? [] : promptIds,
-    ...(options.signal ? { signal: options.signal } : {}),
-  }
-  const ids: number[] = []
-  let text = ''
-  let finishReason: 'stop' | 'length' = 'length'
-  let firstTokenMs = 0
+  const { usage, settings } = generation(model, parts, options)
+  const steps = () =>
+    options.lookup && settings.sampling === undefined
+      ? generateWithLookup(logits, sequence, { ...settings, promptIds: idsAndPlaces(parts) })
+      : generate(logits, sequence, settings)
   let finished = false
   try {
-    if (options.beams && options.beams > 1) {
-      const best = (await beamSearch(logits, sequence, { ...settings, beams: options.beams }))[0]
-      ids.push(...(best?.ids ?? []))
-      if (best?.stopId !== undefined) finishReason = 'stop'
-      firstTokenMs = performance.now() - clock.began
-      text = tokenizer.decode(ids)
-      yield text
-    } else {
-      const stream = tokenizer.stream()
-      const sampling: Pick<GenerateOptions, 'sampling'> =
-        options.sampling && options.sampling !== 'greedy' ? { sampling: { seed: 0, ...options.sampling } } : {}
-      const greedy = sampling.sampling === undefined
-      const steps =
-        options.lookup && greedy
-          ? generateWithLookup(logits, sequence, { ...settings, promptIds: idsAndPlaces(parts) })
-          : generate(logits, sequence, { ...settings, ...sampling })
-      for (;;) {
-        const step = await steps.next()
-        if (ids.length === 0) firstTokenMs = performance.now() - clock.began
-        if (step.done) {
-          finishReason = step.value.reason
-          break
-        }
-        ids.push(step.value.id)
-        const piece = stream.push(step.value.id)
-        text += piece
-        if (piece) yield piece
-      }
-      const rest = stream.end()
-      text += rest
-      if (rest) yield rest
-    }
+    const written =
+      options.beams && options.beams > 1
+        ? yield* writeByBeams(model, beamSearch(logits, sequence, { ...settings, beams: options.beams }))
+        : yield* write(model, steps())
     finished = true
+    return chatResult(usage, written, { ...clock, prefilled })
   } finally {
     // A follow-up begins as this prompt did; a sequence that broke off in the middle is not to be trusted.
     if (finished) model.keep(sequence)
     else sequence.dispose()
   }
+}
+
+/** What the options mean for one prompt: how it is continued, and its part of the result's counts. */
+export function generation(model: XComposer, parts: readonly PromptPart[], options: ChatOptions) {
+  const imageTokens = parts.reduce((n, p) => n + (p.kind === 'image' ? p.tokens : 0), 0)
+  const promptIds = parts.flatMap((p) => (p.kind === 'text' ? p.ids : []))
+  const promptTokens = promptIds.length + imageTokens
+  const settings: GenerateOptions = {
+    maxNewTokens: Math.min(options.maxNewTokens ?? DEFAULT_NEW_TOKENS, model.contextLength - promptTokens),
+    stopIds: [model.tokenizer.eosId, model.tokenizer.endOfTurnId],
+    ...(options.sampling && options.sampling !== 'greedy' ? { sampling: { seed: 0, ...options.sampling } } : {}),
+    ...(options.repetitionPenalty ? { repetitionPenalty: options.repetitionPenalty } : {}),
+    // As the reference: a prompt with pictures is given as embeddings, whose ids the penalty cannot see.
+    contextIds: imageTokens > 0 ? [] : promptIds,
+    ...(options.signal ? { signal: options.signal } : {}),
+  }
+  return { usage: { promptTokens, imageTokens }, settings }
+}
+
+/** Writes the tokens as text, piece by piece. */
+export async function* write(
+  { tokenizer }: XComposer,
+  steps: AsyncGenerator<GeneratedToken, GenerateEnd, void>,
+): AsyncGenerator<string, Written, void> {
+  const ids: number[] = []
+  const stream = tokenizer.stream()
+  let text = ''
+  let firstAt: number | undefined
+  for (;;) {
+    const step = await steps.next()
+    firstAt ??= performance.now()
+    const piece = step.done ? stream.end() : stream.push(step.value.id)
+    text += piece
+    if (piece) yield piece
+    if (step.done) return { text, ids, finishReason: step.value.reason, firstAt }
+    ids.push(step.value.id)
+  }
+}
+
+/** Writes the best hypothesis in one piece. */
+async function* writeByBeams({ tokenizer }: XComposer, search: Promise<Hypothesis[]>): AsyncGenerator<string, Written, void> {
+  const best = (await search)[0]
+  const ids = best?.ids ?? []
+  const text = tokenizer.decode([...ids])
+  const firstAt = performance.now()
+  yield text
+  return { text, ids, finishReason: best?.stopId === undefined ? 'length' : 'stop', firstAt }
+}
+
+/** The result of an answer that is complete now. */
+export function chatResult(
+  usage: Omit<ChatResult['usage'], 'completionTokens'>,
+  { text, ids, finishReason, firstAt }: Written,
+  { began, encoded, prefilled }: Clock,
+): ChatResult {
   const decodeMs = performance.now() - prefilled
   return {
     text,
     ids,
-    usage: { promptTokens, imageTokens, completionTokens: ids.length },
+    usage: { ...usage, completionTokens: ids.length },
     timings: {
-      imageMs: clock.encoded - clock.began,
-      prefillMs: prefilled - clock.encoded,
+      imageMs: encoded - began,
+      prefillMs: prefilled - encoded,
       decodeMs,
-      firstTokenMs,
+      firstTokenMs: firstAt - began,
       tokensPerSecond: decodeMs > 0 ? (ids.length * 1000) / decodeMs : 0,
     },
     finishReason,
@@ -171,7 +209,10 @@ function idsAndPlaces(parts: readonly PromptPart[]): number[] {
 }
 
 /** Messages as a prompt request, with their pictures numbered in order. */
-function readMessages(messages: readonly ChatMessage[], prefix: string | undefined) {
+export function readMessages(
+  messages: readonly ChatMessage[],
+  prefix: string | undefined,
+): { request: ChatRequest; pictures: Picture[] } {
   const pictures: Picture[] = []
   const content = (m: ChatMessage): ChatContent => {
     if (typeof m.content === 'string') return m.content

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { decodeImage, type RgbImage, readImageFile } from '../image/decode.js'
 import { preprocess } from '../image/preprocess.js'
-import { tiledTokens, tileLayout, tilePixels } from '../image/tiles.js'
+import { type TiledPixels, tiledTokens, tileLayout, tilePixels } from '../image/tiles.js'
 import { DEFAULT_TILES } from '../model/config.js'
 import type { XComposer } from '../model/xcomposer.js'
 import { PictureCache } from './picture-cache.js'
@@ -19,6 +19,14 @@ export interface PictureOptions {
 /** Rows of pictures seen before, by model: what a picture is to one model is nothing to another. */
 const caches = new WeakMap<XComposer, PictureCache>()
 
+/** A picture that was read and decoded: its rows if it was encoded before, otherwise what the tower takes. */
+export interface OpenedPicture {
+  /** What it is, whatever its name. */
+  readonly key: string
+  readonly rows?: Float32Array
+  readonly pixels?: Float32Array | TiledPixels
+}
+
 /**
  * Rows of each picture, [tokens, hidden] each. A picture that was encoded before, under whatever name, gives the same array again.
  * @throws InputError naming the file for anything that is not a picture within the limits
@@ -28,41 +36,71 @@ export async function encodePictures(
   pictures: readonly Picture[],
   options: PictureOptions = {},
 ): Promise<Float32Array[]> {
+  return encodeOpened(model, await openPictures(model, pictures, options))
+}
+
+/** The first half of encodePictures, in which every error of a picture shows; nothing of the model runs. */
+export async function openPictures(
+  model: XComposer,
+  pictures: readonly Picture[],
+  options: PictureOptions = {},
+): Promise<OpenedPicture[]> {
   if (pictures.length === 0) return []
   const { vision } = model.config
   if (!vision) await model.encodeImages(new Float32Array(0), 0)
-  const cache = caches.get(model) ?? new PictureCache()
-  caches.set(model, cache)
   const tiles = vision?.tiled ? (options.hdNum ?? DEFAULT_TILES) : 0
+  const size = vision?.imageSize ?? 0
   const loaded = await Promise.all(pictures.map(load))
   const keys = loaded.map(({ bytes }) => `${createHash('sha256').update(bytes).digest('hex')} ${tiles}`)
-  const rows = new Map(keys.map((key) => [key, cache.get(key)]))
-  const fresh = loaded.filter((_, i) => rows.get(keys[i] as string) === undefined && keys.indexOf(keys[i] as string) === i)
-  const images = await Promise.all(fresh.map(({ bytes, name }) => decodeImage(bytes, { name })))
-  const encoded = tiles > 0 ? await encodeTiled(model, images, tiles) : await encodeSquashed(model, images)
-  fresh.forEach((picture, i) => {
-    const key = keys[loaded.indexOf(picture)] as string
-    rows.set(key, encoded[i])
-    cache.set(key, encoded[i] as Float32Array)
-  })
-  return keys.map((key) => rows.get(key) as Float32Array)
+  return Promise.all(
+    loaded.map(async ({ bytes, name }, i): Promise<OpenedPicture> => {
+      const key = keys[i] as string
+      const rows = cacheOf(model).get(key)
+      if (rows) return { key, rows }
+      if (keys.indexOf(key) < i) return { key }
+      const image = await decodeImage(bytes, { name })
+      return { key, pixels: tiles > 0 ? tilePixels(image, tiles, size) : preprocess(image, size) }
+    }),
+  )
 }
 
-async function encodeTiled(model: XComposer, images: readonly RgbImage[], tiles: number): Promise<Float32Array[]> {
-  const rows: Float32Array[] = []
-  for (const image of images)
-    rows.push(await model.encodeTiledImage(tilePixels(image, tiles, model.config.vision?.imageSize ?? 0)))
-  return rows
+/** The second half of encodePictures. */
+export async function encodeOpened(model: XComposer, pictures: readonly OpenedPicture[]): Promise<Float32Array[]> {
+  const cache = cacheOf(model)
+  const rows = new Map<string, Float32Array>()
+  const keep = (key: string, encoded: Float32Array) => {
+    rows.set(key, encoded)
+    cache.set(key, encoded)
+  }
+  const squashed: { key: string; pixels: Float32Array }[] = []
+  for (const { key, rows: known, pixels } of pictures) {
+    const found = known ?? cache.get(key)
+    if (found) rows.set(key, found)
+    else if (pixels instanceof Float32Array) squashed.push({ key, pixels })
+    else if (pixels) keep(key, await model.encodeTiledImage(pixels))
+  }
+  const encoded = await encodeSquashed(
+    model,
+    squashed.map(({ pixels }) => pixels),
+  )
+  squashed.forEach(({ key }, i) => void keep(key, encoded[i] as Float32Array))
+  return pictures.map(({ key }) => rows.get(key) as Float32Array)
 }
 
-async function encodeSquashed(model: XComposer, images: readonly RgbImage[]): Promise<Float32Array[]> {
+function cacheOf(model: XComposer): PictureCache {
+  const cache = caches.get(model) ?? new PictureCache()
+  caches.set(model, cache)
+  return cache
+}
+
+async function encodeSquashed(model: XComposer, images: readonly Float32Array[]): Promise<Float32Array[]> {
   if (images.length === 0) return []
-  const size = model.config.vision?.imageSize ?? 0
-  const pixels = new Float32Array(new ArrayBuffer(images.length * 3 * size * size * 4))
-  for (const [i, image] of images.entries()) pixels.set(preprocess(image, size), i * 3 * size * size)
+  const each = images[0]?.length ?? 0
+  const pixels = new Float32Array(new ArrayBuffer(images.length * each * 4))
+  for (const [i, image] of images.entries()) pixels.set(image, i * each)
   const rows = await model.encodeImages(pixels, images.length)
-  const each = rows.length / images.length
-  return images.map((_, i) => rows.slice(i * each, (i + 1) * each))
+  const width = rows.length / images.length
+  return images.map((_, i) => rows.slice(i * width, (i + 1) * width))
 }
 
 /** Positions that each picture takes in a prompt, without running the model. @throws InputError as encodePictures */
