@@ -2,10 +2,11 @@
 import { writeAll, writeFileAtomically } from '../checkpoint/atomic.js'
 import { InputError } from '../errors.js'
 import { majorityAnswer } from '../evaluate/baselines.js'
-import { type Answerer, evaluate, type Prediction } from '../evaluate/evaluate.js'
+import { type Answerer, type BatchAnswerer, evaluate, type Prediction } from '../evaluate/evaluate.js'
 import { type Question, readQuestions } from '../evaluate/questions.js'
 import { reportTable } from '../evaluate/report.js'
 import { chat } from '../generate/chat.js'
+import { chatBatch } from '../generate/chat-batch.js'
 import type { XComposer } from '../model/xcomposer.js'
 import { type Command, onlyPositional } from './command.js'
 import { progressLine } from './io.js'
@@ -20,6 +21,7 @@ export const evalCommand: Command = {
     ...modelOptions,
     'max-new-tokens': { type: 'string' },
     beams: { type: 'string' },
+    batch: { type: 'string' },
     limit: { type: 'string' },
     baseline: { type: 'string' },
     predictions: { type: 'string' },
@@ -37,6 +39,7 @@ with image paths relative to the file.
       --baseline NAME        text-only: the model without the pictures; majority: the answer most often right, without a model
       --max-new-tokens N     longest reply in tokens (default 64)
       --beams N              beam search, 1 to 16 (default 1)
+      --batch N              questions answered together, 1 to 256: sooner, for more memory (default 1); not with --beams
 ${modelHelp}
 
 Example:
@@ -48,14 +51,20 @@ Example:
     const limit = args.wholeNumber('limit', 1, 1_000_000_000)
     const maxNewTokens = args.wholeNumber('max-new-tokens', 1, 1_000_000) ?? 64
     const beams = args.wholeNumber('beams', 1, 16) ?? 1
+    const batch = args.wholeNumber('batch', 1, 256) ?? 1
+    if (batch > 1 && beams > 1) throw new InputError('--batch: beams are already decoded together; leave out --batch or --beams')
     const predictionsFile = args.text('predictions')
     if (predictionsFile !== undefined) checkOutputFile('--predictions', predictionsFile)
     const questions = readQuestions(file)
     const model = baseline === 'majority' ? undefined : await loadModel(args, io)
     const progress = progressLine(io)
     try {
-      const options = { maxNewTokens, signal: io.signal, ...(beams > 1 ? { beams } : {}) }
-      const answer = model ? modelAnswerer(model, options, baseline !== 'text-only') : majorityAnswer(questions)
+      const options = { maxNewTokens, signal: io.signal }
+      const answer = !model
+        ? majorityAnswer(questions)
+        : batch > 1
+          ? batchAnswerer(model, batch, options, baseline !== 'text-only')
+          : modelAnswerer(model, { ...options, ...(beams > 1 ? { beams } : {}) }, baseline !== 'text-only')
       let right = 0
       const { report, predictions } = await evaluate(questions, answer, {
         ...(limit === undefined ? {} : { limit }),
@@ -84,6 +93,22 @@ export function modelAnswerer(
   return async ({ question, images }) => {
     const { text } = await streamed(chat(model, [userMessage(question, withPictures ? images : [])], options), () => {})
     return text.trim()
+  }
+}
+
+/** The same replies, `size` questions at a time. */
+function batchAnswerer(
+  model: XComposer,
+  size: number,
+  options: { readonly maxNewTokens: number; readonly signal?: AbortSignal },
+  withPictures: boolean,
+): BatchAnswerer {
+  return {
+    size,
+    async answer(questions) {
+      const conversations = questions.map(({ question, images }) => [userMessage(question, withPictures ? images : [])])
+      return (await chatBatch(model, conversations, options)).map(({ text }) => text.trim())
+    },
   }
 }
 

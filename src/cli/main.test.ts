@@ -93,6 +93,11 @@ describe('wrong usage', () => {
     ['a recipe that is missing', () => ['train', missing()], /no such recipe file/],
     ['questions that are missing', () => ['eval', missing()], /expected a readable UTF-8 file/],
     ['an unknown baseline', () => ['eval', missing(), '--baseline', 'luck'], /--baseline: expected text-only or majority/],
+    [
+      'beams in batches',
+      () => ['eval', missing(), '--beams', '3', '--batch', '2'],
+      /--batch: beams are already decoded together/,
+    ],
     ['a folder that is missing', () => ['verify', missing()], /cannot be read \(ENOENT\)/],
     ['a folder with nothing to check', () => ['verify', root], /nothing to check/],
     ['a positional where none belongs', () => ['inspect', 'x'], /expected only options/],

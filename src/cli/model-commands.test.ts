@@ -97,6 +97,14 @@ describe('eval', () => {
     expect(predictions[0]).toMatchObject({ id: '1', task: 'colour', answers: ['red'], correct: expect.any(Boolean) })
   })
 
+  it('in batches gives the same predictions', async () => {
+    const [one, two] = [join(root, 'one.jsonl'), join(root, 'two.jsonl')]
+    const asked = ['eval', join(root, 'questions.jsonl'), '--max-new-tokens', '5', '--json', '--predictions']
+    const [single, batched] = [await call([...asked, one]), await call([...asked, two, '--batch', '2'])]
+    expect([batched.code, batched.out]).toEqual([0, single.out])
+    expect(readFileSync(two, 'utf8')).toBe(readFileSync(one, 'utf8'))
+  })
+
   it('asks without pictures, or no model at all, for the baselines', async () => {
     const text = await call(['eval', join(root, 'questions.jsonl'), '--baseline', 'text-only', '--limit', '2'])
     expect([text.code, text.out.split('\n')[0]]).toEqual([0, 'task     score %  95 % interval  n'])

@@ -117,6 +117,21 @@ describe('evaluation', () => {
     )
   })
 
+  it('in batches asks the same questions in the same order', async () => {
+    const batches: string[][] = []
+    const answer = async (asked: readonly Question[]) => {
+      batches.push(asked.map(({ id }) => id))
+      return asked.map(({ id }) => (id === '4' ? 'red' : '2'))
+    }
+    const seen: string[] = []
+    const onProgress = (done: number, total: number) => seen.push(`${done}/${total}`)
+    const { predictions } = await evaluate(questions, { size: 3, answer }, { onProgress })
+    expect(batches).toEqual([['1', '2', '3'], ['4']])
+    expect(predictions.map(({ correct }) => correct)).toEqual([true, false, true, true])
+    expect(seen).toEqual(['1/4', '2/4', '3/4', '4/4'])
+    await expect(evaluate(questions, { size: 0, answer })).rejects.toThrow(InputError)
+  })
+
   it('with a limit asks questions of every task', async () => {
     const { predictions } = await evaluate(questions, async () => '', { limit: 2 })
     expect(predictions.map(({ id }) => id)).toEqual(['1', '4'])

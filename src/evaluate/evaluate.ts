@@ -6,6 +6,12 @@ import { isCorrect } from './scorers.js'
 
 export type Answerer = (question: Question) => Promise<string>
 
+/** Answers several questions at once, at most `size`: a reply for each. */
+export interface BatchAnswerer {
+  readonly size: number
+  answer(questions: readonly Question[]): Promise<readonly string[]>
+}
+
 export interface Prediction {
   readonly id: string
   readonly task: string
@@ -19,27 +25,33 @@ export interface EvaluateOptions {
   readonly onProgress?: (done: number, total: number, prediction: Prediction) => void
 }
 
-/** Asks the questions one after the other. What `answer` throws ends the evaluation: a broken run is not a score of 0. */
+/** Asks the questions in their order, one by one or in batches. What `answer` throws ends the evaluation: a broken run is not a score of 0. */
 export async function evaluate(
   questions: readonly Question[],
-  answer: Answerer,
+  answer: Answerer | BatchAnswerer,
   { limit = Number.POSITIVE_INFINITY, onProgress }: EvaluateOptions = {},
 ): Promise<{ report: Report; predictions: Prediction[] }> {
   if (!(limit >= 1)) throw new InputError(`limit: got ${limit}, expected a whole number >= 1`)
   const asked = limit < questions.length ? fairShare(questions, limit) : questions
   const predictions: Prediction[] = []
-  for (const question of asked) {
-    const reply = await answer(question)
-    const prediction = {
-      id: question.id,
-      task: question.task,
-      reply,
-      correct: isCorrect(question.scorer, reply, question.answers),
+  const answerer = typeof answer === 'function' ? oneByOne(answer) : answer
+  const { size } = answerer
+  if (!Number.isInteger(size) || size < 1) throw new InputError(`size: got ${size}, expected a whole number >= 1`)
+  for (let start = 0; start < asked.length; start += size) {
+    const batch = asked.slice(start, start + size)
+    const replies = await answerer.answer(batch)
+    for (const [i, { id, task, scorer, answers }] of batch.entries()) {
+      const reply = replies[i] as string
+      const prediction = { id, task, reply, correct: isCorrect(scorer, reply, answers) }
+      predictions.push(prediction)
+      onProgress?.(predictions.length, asked.length, prediction)
     }
-    predictions.push(prediction)
-    onProgress?.(predictions.length, asked.length, prediction)
   }
   return { report: report(predictions), predictions }
+}
+
+function oneByOne(answer: Answerer): BatchAnswerer {
+  return { size: 1, answer: (questions) => Promise.all(questions.map(answer)) }
 }
 
 /** The first questions of every task, in file order. */
