@@ -28,8 +28,8 @@ export class StopStrings {
   push(piece: string): string {
     if (this.done) return ''
     const text = this.held + piece
-    const at = Math.min(...this.stops.map((s) => text.indexOf(s)).filter((i) => i >= 0))
-    if (Number.isFinite(at)) {
+    const at = firstMatch(text, this.stops)
+    if (at !== undefined) {
       this.done = true
       this.held = ''
       return text.slice(0, at)
@@ -45,6 +45,13 @@ export class StopStrings {
     this.held = ''
     return rest
   }
+}
+
+/** Where the string begins that is complete first, and of those the longest: so the cut does not depend on the pieces. */
+function firstMatch(text: string, stops: readonly string[]): number | undefined {
+  const found = stops.map((s) => ({ start: text.indexOf(s), size: s.length })).filter(({ start }) => start >= 0)
+  found.sort((a, b) => a.start + a.size - (b.start + b.size) || a.start - b.start)
+  return found[0]?.start
 }
 
 /** How many of the last characters of `text` are the beginning of `stop`. */

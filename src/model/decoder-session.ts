@@ -1,6 +1,6 @@
 /**
- * The decoder as inference sessions over a KV cache: one graph for prompts with pictures and one without PLoRA for text and
- * decoding. Both stand on the same weights.
+ * The decoder as inference sessions over a KV cache: one graph for rows of pictures, which all pass PLoRA, and one without PLoRA for text
+ * and decoding. Both stand on the same weights, and a prompt with pictures goes through them stretch by stretch.
  */
 import {
   cachedAttention,
@@ -75,8 +75,38 @@ export class DecoderSessions {
 
   /** Appends to the cache in place and returns logits. */
   async run(step: DecoderStep, cache: KvCache): Promise<DecoderOutput> {
+    const parts = stretches(step.tokens, step.imageColumns ?? [])
+    if (parts.length === 1) return this.runStretch(step, parts[0]?.image ?? false, cache)
+    const { hiddenSize, vocabularySize } = this.config
+    cache.reserve(cache.length + step.tokens, cache.length + step.tokens)
+    const logits = new Float32Array(step.logitColumns.length * vocabularySize)
+    const hidden: Float32Array[] = []
+    for (const { start, end, image } of parts) {
+      const wanted = [...step.logitColumns.entries()].filter(([, column]) => column >= start && column < end)
+      const part = await this.runStretch(
+        {
+          ...step,
+          embeddings: step.embeddings.subarray(start * hiddenSize, end * hiddenSize),
+          tokens: end - start,
+          logitColumns: wanted.map(([, column]) => column - start),
+        },
+        image,
+        cache,
+      )
+      wanted.forEach(([place], i) => {
+        logits.set(part.logits.subarray(i * vocabularySize, (i + 1) * vocabularySize), place * vocabularySize)
+      })
+      part.hidden.forEach((state, layer) => {
+        hidden[layer] ??= new Float32Array(step.tokens * hiddenSize)
+        hidden[layer].set(state, start * hiddenSize)
+      })
+    }
+    return { logits, hidden }
+  }
+
+  /** A step whose rows are all of a picture, or none of them. */
+  private async runStretch(step: DecoderStep, image: boolean, cache: KvCache): Promise<DecoderOutput> {
     const { tokens, branches } = step
-    const columns = step.imageColumns ?? []
     const total = cache.length + tokens
     const positions = branches ? branches.position + 1 : total
     cache.reserve(total, positions)
@@ -86,11 +116,10 @@ export class DecoderSessions {
       embeddings: Value.of('f32', [1, tokens, this.config.hiddenSize], step.embeddings),
       logit_index: pairs(step.logitColumns.map((column) => [0, column])),
     }
-    if (columns.length > 0) inputs.image_index = pairs(columns.map((column) => [0, column]))
     if (branches) Object.assign(inputs, branchInputs(branches, total))
     const own = Object.values(inputs)
     Object.assign(inputs, { last_index: this.one.lastIndex, total_length: this.one.totalLength }, cache.tables(positions))
-    const built = this.session({ image: columns.length > 0, hidden: step.hidden ?? false, branches: branches !== undefined })
+    const built = this.session({ image, hidden: step.hidden ?? false, branches: branches !== undefined })
     const output = await this.execute(built, inputs, own, cache)
     cache.length = total
     return output
@@ -137,6 +166,7 @@ export class DecoderSessions {
       inputs[`past_value.${layer}`] = outputs[`value.${layer}`] = values[layer] as Value
     }
     try {
+      await this.store.open(session)
       await session.run({ inputs, outputs })
     } finally {
       for (const value of [...own, logits, ...states]) value.dispose()
@@ -145,9 +175,8 @@ export class DecoderSessions {
   }
 
   /** Compiles the graphs that requests use, so that the first request does not pay for it. */
-  prepare(): void {
-    this.session({ image: true })
-    this.session({})
+  async prepare(): Promise<void> {
+    for (const kind of [{ image: true }, {}]) await this.store.open(this.session(kind).session)
   }
 
   private session(kind: GraphKind): Built {
@@ -167,7 +196,6 @@ export class DecoderSessions {
     const c = this.config
     const w = this.store.weights()
     const embeddings = g.input('embeddings', 'f32', ['batch', 'tokens', c.hiddenSize])
-    const index = kind.image ? g.input('image_index', 'i64', ['image_rows', 2]) : undefined
     const shared = {
       lastIndex: g.input('last_index', 'i32', ['batch']),
       totalLength: g.input('total_length', 'i32', [1]),
@@ -191,7 +219,7 @@ export class DecoderSessions {
       w,
       c,
       embeddings,
-      index,
+      kind.image ? 'all' : undefined,
       (_, qkv, layer) => {
         const { output, key, value } = cachedAttention(g, qkv, {
           ...shared,
@@ -242,4 +270,16 @@ function branchInputs({ shared, position, paths }: BranchStep, total: number): R
     for (const slot of path) bias.data[row * total + slot] = 0
   })
   return { position_ids: positions, bias }
+}
+
+/** Longest runs of columns that are all image tokens, or all none. */
+function stretches(tokens: number, imageColumns: readonly number[]): { start: number; end: number; image: boolean }[] {
+  const image = new Set(imageColumns)
+  const found: { start: number; end: number; image: boolean }[] = []
+  for (let column = 0; column < tokens; column++) {
+    const last = found.at(-1)
+    if (last && last.image === image.has(column)) last.end = column + 1
+    else found.push({ start: column, end: column + 1, image: image.has(column) })
+  }
+  return found
 }

@@ -204,6 +204,7 @@ describe('a model directory that is not right', () => {
     writeSafetensors(join(dir, 'model.safetensors'), values)
     const lines: string[] = []
     const model = await XComposer.load(dir, { threads: 1, onNotice: (line) => lines.push(line) })
+    await model.prepare()
     model.dispose()
     expect(lines).toEqual([
       `${dir}: config.json names code to run (auto_map); it is ignored`,

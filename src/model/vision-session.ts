@@ -41,6 +41,12 @@ export class VisionSession {
     this.merged = { projector: new Session(p, store.valuesFor(p), options), marks }
   }
 
+  /** Compiles the sessions ahead of the first picture. */
+  async prepare(): Promise<void> {
+    await this.store.open(this.tower)
+    if (this.merged) await this.store.open(this.merged.projector)
+  }
+
   /** pixels [images, 3, S, S] -> rows [images * tokens, hidden]. */
   async encode(pixels: Float32Array, images: number): Promise<Float32Array> {
     if (this.merged) throw new RangeError('pictures of this model are tiled')

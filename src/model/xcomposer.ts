@@ -179,7 +179,6 @@ export class XComposer {
   /** A model of an opened checkpoint and a tokenizer that need not lie in its directory. */
   static of(checkpoint: CheckpointModel, tokenizer: Tokenizer, options: LoadOptions = {}): XComposer {
     const decoder = new DecoderModel(checkpoint, options)
-    decoder.sessions.prepare()
     const vision = checkpoint.config.vision
       ? new VisionSession(checkpoint.config, decoder.store, decoder.sessionOptions)
       : undefined
@@ -188,6 +187,12 @@ export class XComposer {
 
   get config(): ModelConfig {
     return this.decoder.config
+  }
+
+  /** Compiles what requests use; otherwise the first request of a kind does, in a second or so for each gigabyte. */
+  async prepare(): Promise<void> {
+    await this.decoder.sessions.prepare()
+    await this.vision?.prepare()
   }
 
   /** Sampling defaults of the model directory. */
