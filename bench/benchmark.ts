@@ -12,8 +12,10 @@ export interface BenchOptions {
   readonly runs: number
   /** config.json of the shape to train. */
   readonly config: string
-  /** Model directory to decode with. */
+  /** Model directory to measure. */
   readonly model: string
+  /** What to call it in results. */
+  readonly modelName: string
   /** One line of progress. */
   readonly print: (line: string) => void
 }
@@ -23,4 +25,6 @@ export interface BenchResult {
   readonly report: Report
   /** More numbers for the results file. */
   readonly detail: Readonly<Record<string, unknown>>
+  /** An SVG of it, for the documents. */
+  readonly picture?: string
 }

@@ -107,7 +107,7 @@ export async function benchDecode(o: BenchOptions): Promise<BenchResult> {
       report: summarise('decode', samples.a, samples.b),
       detail: {
         unit: 'tokens/s',
-        model: o.model,
+        model: o.modelName,
         promptTokens: PROMPT_TOKENS,
         newTokens: NEW_TOKENS,
         loadMs: digits(loadMs),

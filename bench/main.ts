@@ -1,33 +1,42 @@
 /**
- * `npm run -s bench -- NAME`: speed against peers. The last line printed is one JSON object (samples.ts, Report);
+ * `npm run -s bench -- NAME`: speed, against peers where there are any. The last line printed is one JSON object (samples.ts, Report);
  * the same with all samples, the machine and the command goes to bench/results/<name>.json. Never part of the tests.
  */
 import { mkdirSync, writeSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { writeAll, writeFileAtomically } from '../src/checkpoint/atomic.js'
 import { InputError, XComposerError } from '../src/errors.js'
 import type { BenchOptions, BenchResult } from './benchmark.js'
 import { benchDecode } from './decode.js'
+import { benchImage } from './image.js'
 import { benchLlama } from './llama.js'
+import { benchLookup } from './lookup.js'
+import { benchProfile } from './profile.js'
 import { digits } from './samples.js'
+import { benchStart } from './start.js'
 import { benchTrain } from './train.js'
 
 const benchmarks: Readonly<Record<string, (o: BenchOptions) => Promise<BenchResult>>> = {
   train: benchTrain,
   decode: benchDecode,
+  image: benchImage,
   llama: benchLlama,
+  lookup: benchLookup,
+  start: benchStart,
+  profile: benchProfile,
 }
 
-const usage = `usage: npm run -s bench -- <train|decode|llama> [options]
-  --python PATH   a Python with torch and numpy: the peer runs interleaved in the same session
-  --llama-bench PATH  llama: llama.cpp's benchmark program, which runs interleaved
+const usage = `usage: npm run -s bench -- <${Object.keys(benchmarks).join('|')}> [options]
+  --python PATH   a Python with torch and numpy: the peer of train, decode and image, interleaved in the same session
+  --llama-bench PATH  llama: llama.cpp's benchmark program, interleaved as well
   --runs N        timed runs of each side (default 7)
   --threads N     threads of each side (default: all cores)
   --config FILE   train: shape of the model (default recipes/nano/config.json)
-  --model DIR     decode: model directory (default models/nano)
-  --out FILE      where the result is written (default bench/results/<name>.json)`
+  --model DIR     all but train: model directory (default models/nano)
+  --out FILE      where the result is written (default bench/results/<name>.json); a picture goes beside it
+                  (default docs/images/<name>.svg)`
 
 function whole(text: string | undefined, name: string, fallback: number): number {
   const value = text === undefined ? fallback : Number(text)
@@ -64,13 +73,16 @@ async function main(args: string[]): Promise<void> {
   if (!benchmark || positionals.length !== 1) throw new InputError(`no benchmark "${positionals.join(' ')}"\n${usage}`)
   const load = loadavg()[0] ?? 0
   const threads = whole(values.threads, 'threads', availableParallelism())
-  const { report, detail } = await benchmark({
+  const model = values.model ?? 'models/nano'
+  const modelName = isAbsolute(model) ? basename(model) : model
+  const { report, detail, picture } = await benchmark({
     python: values.python,
     llamaBench: values['llama-bench'],
     threads,
     runs: whole(values.runs, 'runs', 7),
     config: values.config ?? 'recipes/nano/config.json',
-    model: values.model ?? 'models/nano',
+    model,
+    modelName,
     print: say,
   })
   const machine = {
@@ -80,21 +92,23 @@ async function main(args: string[]): Promise<void> {
     node: process.version,
     loadBefore: digits(load),
   }
+  // The command as anyone can repeat it: where peers and models lie is this machine's business.
+  const names = new Map([
+    [values.python, 'PYTHON'],
+    [values['llama-bench'], 'LLAMA_BENCH'],
+    [model, modelName],
+  ])
+  const portable = args.map((a) => names.get(a) ?? a)
+  const command = `npm run -s bench -- ${portable.join(' ')}`
   const out = resolve(values.out ?? `bench/results/${name}.json`)
-  const command = `npm run -s bench -- ${portable(args, values).join(' ')}`
-  mkdirSync(dirname(out), { recursive: true })
-  const text = `${JSON.stringify({ ...report, command, date: new Date().toISOString(), threads, machine, ...detail }, null, 2)}\n`
-  writeFileAtomically(out, (fd) => writeAll(fd, new TextEncoder().encode(text)))
+  write(out, `${JSON.stringify({ ...report, command, date: new Date().toISOString(), threads, machine, ...detail }, null, 2)}\n`)
+  if (picture) write(values.out ? out.replace(/(\.json)?$/, '.svg') : resolve(`docs/images/${name}.svg`), picture)
   say(JSON.stringify(report))
 }
 
-/** The command as anyone can repeat it: where a peer lies is this machine's business. */
-function portable(args: readonly string[], values: { python?: string; 'llama-bench'?: string }): string[] {
-  const named = [
-    [values.python, 'PYTHON'],
-    [values['llama-bench'], 'LLAMA_BENCH'],
-  ] as const
-  return args.map((arg) => named.reduce((text, [path, name]) => (path === undefined ? text : text.replace(path, name)), arg))
+function write(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileAtomically(file, (fd) => writeAll(fd, new TextEncoder().encode(text)))
 }
 
 function say(line: string): void {

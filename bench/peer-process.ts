@@ -3,6 +3,7 @@
  * line with one line of JSON. So both sides stay warm and never run at the same time. It does not know what is measured.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -83,6 +84,14 @@ export class Peer {
   private ended(): InputError {
     const reason = this.failure?.message ?? this.errors.join('').trim().split('\n').at(-1) ?? ''
     return new InputError(`${this.label}: ended early (${reason || 'no message'}); --python needs a Python with torch and numpy`)
+  }
+
+  /** Ends it and waits until it is gone, and its memory with it. */
+  async end(): Promise<void> {
+    const gone = this.child.exitCode !== null || this.child.signalCode !== null || this.failure !== undefined
+    const exit = gone ? undefined : once(this.child, 'close')
+    this.dispose()
+    await exit
   }
 
   dispose(): void {

@@ -37,6 +37,10 @@ describe('samples', () => {
     expect(summarise('train', [100], [])).toEqual({ name: 'train', ours: 100, peer: null, ratio: null, runs: 1, spread: 0 })
   })
 
+  it('reports times so that more than 1 is still better', () => {
+    expect(summarise('image', [2, 4, 3], [9, 9], 'less')).toMatchObject({ ours: 3, peer: 9, ratio: 3 })
+  })
+
   it('interleaves the two sides', async () => {
     const order: string[] = []
     const side = (name: string) => async () => order.push(name)

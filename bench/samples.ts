@@ -4,14 +4,17 @@
  */
 import { XComposerError } from '../src/errors.js'
 
-/** What the last line of a benchmark says; rates are "more is better". */
+/** Whether a benchmark's numbers are rates or times. */
+export type Better = 'more' | 'less'
+
+/** What the last line of a benchmark says. */
 export interface Report {
   readonly name: string
   /** Median of our runs. */
   readonly ours: number
   /** Median of the peer's runs; null when no peer was given. */
   readonly peer: number | null
-  /** ours / peer; null when no peer was given. */
+  /** How many times better ours is: ours / peer for rates, peer / ours for times; null when no peer was given. */
   readonly ratio: number | null
   /** Timed runs of each side. */
   readonly runs: number
@@ -33,14 +36,15 @@ export function spread(values: readonly number[]): number {
 }
 
 /** Adds runs up; `peer` is empty without a peer. */
-export function summarise(name: string, ours: readonly number[], peer: readonly number[]): Report {
+export function summarise(name: string, ours: readonly number[], peer: readonly number[], better: Better = 'more'): Report {
   const mine = median(ours)
   const theirs = peer.length > 0 ? median(peer) : null
+  const times = (theirs: number): number => (better === 'more' ? mine / theirs : theirs / mine)
   return {
     name,
     ours: digits(mine),
     peer: theirs === null ? null : digits(theirs),
-    ratio: theirs === null ? null : digits(mine / theirs),
+    ratio: theirs === null ? null : digits(times(theirs)),
     runs: ours.length,
     spread: digits(spread(ours)),
   }
@@ -52,12 +56,12 @@ export function digits(value: number): number {
 }
 
 /** Runs A B A B ..., so that whatever else the machine does falls on both; B may be absent. */
-export async function interleave(
+export async function interleave<T>(
   runs: number,
-  a: () => Promise<number>,
-  b: (() => Promise<number>) | undefined,
-): Promise<{ a: number[]; b: number[] }> {
-  const result: { a: number[]; b: number[] } = { a: [], b: [] }
+  a: () => Promise<T>,
+  b: (() => Promise<T>) | undefined,
+): Promise<{ a: T[]; b: T[] }> {
+  const result: { a: T[]; b: T[] } = { a: [], b: [] }
   for (let run = 0; run < runs; run++) {
     result.a.push(await a())
     if (b) result.b.push(await b())

@@ -190,16 +190,17 @@ describe('weights that are no numbers', () => {
   const name = 'model.layers.0.attention.wo.Plora_A.weight'
   const warning = new RegExp(`^[^\\n]*model\\.safetensors: tensor "${name}" holds NaN; [^\\n]+\\n$`)
 
-  it('are warned of in one line; what does not need them is answered as ever', async () => {
+  it('do no harm where they are not needed', async () => {
     const { code, out, err } = await chat(modelWith(withNaN(name)), 'What is this?')
-    expect(err).toMatch(warning)
-    expect([code, out]).toEqual([0, (await chat(good, 'What is this?')).out])
+    expect([code, out, err]).toEqual([0, (await chat(good, 'What is this?')).out, ''])
   })
 
-  it('end an answer that needs them', async () => {
+  it('are named in one line, and end an answer that needs them', async () => {
     const { code, out, err } = await chat(modelWith(withNaN(name)), '--image', join(root, 'a.png'), 'What is this?')
     expect([code, out]).toEqual([1, ''])
-    expect(err).toMatch(/holds NaN; [^\n]+\nxcomposer: the model gave a logit that is not a number; its weights are broken\n$/)
+    expect(err).toMatch(
+      /^[^\n]*Plora_A.weight" holds NaN; [^\n]+\nxcomposer: the model gave a logit that is not a number; its weights are broken\n$/,
+    )
   })
 
   it('are warned of before quantising hides them', async () => {

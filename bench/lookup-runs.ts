@@ -1,0 +1,115 @@
+/**
+ * Timed greedy decoding with and without guessing ahead, from a prompt that was prefilled once; and how many guesses were right.
+ * It does not know what is decoded.
+ */
+import { generate } from '../src/generate/generate.js'
+import { generateWithLookup } from '../src/generate/lookup.js'
+import type { RewindableSequence } from '../src/model/sequence.js'
+import { digits } from './samples.js'
+
+/** A sequence whose copies can take ids back too. */
+export interface Forkable extends RewindableSequence {
+  fork(): Promise<Forkable>
+}
+
+/** A prefilled prompt: its ids, the logits after it, and the sequence that runs copy. */
+export interface Prompt {
+  readonly ids: readonly number[]
+  readonly logits: Float32Array
+  readonly sequence: Forkable
+}
+
+/** One pass through the model while guessing. */
+export interface LookupStep {
+  /** Tokens of the answer before the guess. */
+  readonly at: number
+  readonly guess: readonly number[]
+}
+
+export interface LookupRun {
+  readonly ids: readonly number[]
+  /** From the first token, which the prompt's pass gives, to the last. */
+  readonly seconds: number
+  /** Without guessing: none. */
+  readonly steps: readonly LookupStep[]
+}
+
+/** How well guessing went. */
+export interface Acceptance {
+  readonly proposed: number
+  readonly accepted: number
+  /** accepted / proposed; 0 where nothing was proposed. */
+  readonly share: number
+  /** Passes through the model. */
+  readonly passes: number
+}
+
+/** Sums over runs: a guess is accepted as far as it is what the answer says. */
+export function acceptance(runs: readonly Pick<LookupRun, 'ids' | 'steps'>[]): Acceptance {
+  const sum = { proposed: 0, accepted: 0, passes: 0 }
+  for (const { ids, steps } of runs) {
+    for (const { at, guess } of steps) {
+      const wrong = guess.findIndex((id, i) => id !== ids[at + i])
+      sum.accepted += wrong < 0 ? guess.length : wrong
+      sum.proposed += guess.length
+      sum.passes++
+    }
+  }
+  return { ...sum, share: digits(sum.proposed > 0 ? sum.accepted / sum.proposed : 0) }
+}
+
+/** Writes down what each pass guesses. */
+function watched(sequence: RewindableSequence, steps: LookupStep[]): RewindableSequence {
+  const start = sequence.length
+  return {
+    get length() {
+      return sequence.length
+    },
+    append: (ids) => sequence.append(ids),
+    appendAll(ids) {
+      steps.push({ at: sequence.length - start + 1, guess: ids.slice(1) })
+      return sequence.appendAll(ids)
+    },
+    rewind: (length) => sequence.rewind(length),
+    fork: () => sequence.fork(),
+    dispose: () => sequence.dispose(),
+  }
+}
+
+/**
+ * Decodes from a copy of the prompt's sequence.
+ * @param lookIn ids to guess from; undefined: plain greedy decoding
+ */
+export async function timedRun(
+  prompt: Prompt,
+  lookIn: readonly number[] | undefined,
+  options: { readonly maxNewTokens: number; readonly stopIds?: readonly number[] },
+): Promise<LookupRun> {
+  const steps: LookupStep[] = []
+  const sequence = await prompt.sequence.fork()
+  try {
+    const ids: number[] = []
+    let start = performance.now()
+    const tokens = lookIn
+      ? generateWithLookup(prompt.logits, watched(sequence, steps), { ...options, promptIds: lookIn })
+      : generate(prompt.logits, sequence, options)
+    for await (const token of tokens) {
+      if (ids.length === 0) start = performance.now()
+      ids.push(token.id)
+    }
+    return { ids, seconds: (performance.now() - start) / 1000, steps }
+  } finally {
+    sequence.dispose()
+  }
+}
+
+/** Whether both chose the same. */
+export function sameIds(a: Pick<LookupRun, 'ids'> | undefined, b: Pick<LookupRun, 'ids'> | undefined): boolean {
+  return a?.ids.join() === b?.ids.join()
+}
+
+/** Tokens a second over several runs. */
+export function rateOf(runs: readonly LookupRun[]): number {
+  const tokens = runs.reduce((n, r) => n + Math.max(0, r.ids.length - 1), 0)
+  return tokens / runs.reduce((s, r) => s + r.seconds, 0)
+}
