@@ -7,16 +7,11 @@ import { generateWithLookup } from '../src/generate/lookup.js'
 import type { RewindableSequence } from '../src/model/sequence.js'
 import { digits } from './samples.js'
 
-/** A sequence whose copies can take ids back too. */
-export interface Forkable extends RewindableSequence {
-  fork(): Promise<Forkable>
-}
-
-/** A prefilled prompt: its ids, the logits after it, and the sequence that runs copy. */
+/** A prefilled prompt: its ids, the logits after it, and the sequence that runs continue and take back. */
 export interface Prompt {
   readonly ids: readonly number[]
   readonly logits: Float32Array
-  readonly sequence: Forkable
+  readonly sequence: RewindableSequence
 }
 
 /** One pass through the model while guessing. */
@@ -71,13 +66,12 @@ function watched(sequence: RewindableSequence, steps: LookupStep[]): RewindableS
       return sequence.appendAll(ids)
     },
     rewind: (length) => sequence.rewind(length),
-    fork: () => sequence.fork(),
     dispose: () => sequence.dispose(),
   }
 }
 
 /**
- * Decodes from a copy of the prompt's sequence.
+ * Decodes behind the prompt, and takes back what it appended.
  * @param lookIn ids to guess from; undefined: plain greedy decoding
  */
 export async function timedRun(
@@ -86,7 +80,8 @@ export async function timedRun(
   options: { readonly maxNewTokens: number; readonly stopIds?: readonly number[] },
 ): Promise<LookupRun> {
   const steps: LookupStep[] = []
-  const sequence = await prompt.sequence.fork()
+  const { sequence } = prompt
+  const { length } = sequence
   try {
     const ids: number[] = []
     let start = performance.now()
@@ -99,7 +94,7 @@ export async function timedRun(
     }
     return { ids, seconds: (performance.now() - start) / 1000, steps }
   } finally {
-    sequence.dispose()
+    sequence.rewind(length)
   }
 }
 

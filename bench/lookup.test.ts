@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { acceptance, type Forkable, rateOf, timedRun } from './lookup-runs.js'
+import type { RewindableSequence } from '../src/model/sequence.js'
+import { acceptance, rateOf, timedRun } from './lookup-runs.js'
 import { changed, dictated } from './quotation.js'
 import { costTable } from './step-cost.js'
 
@@ -35,7 +36,7 @@ describe('a document that quotes to a degree', () => {
 })
 
 /** A model that always thinks id 0 likeliest. */
-function stubborn(length: number): Forkable {
+function stubborn(length: number): RewindableSequence {
   const state = { length }
   const logits = () => Float32Array.of(1, 0, 0, 0, 0, 0, 0, 0)
   return {
@@ -53,7 +54,6 @@ function stubborn(length: number): Forkable {
     rewind(to) {
       state.length = to
     },
-    fork: async () => stubborn(state.length),
     dispose() {},
   }
 }

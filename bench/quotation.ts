@@ -3,10 +3,11 @@
  * ids, and the answer, which is dictated, is that document or differs from it at every n-th id. Every pass through the model is made in
  * full; only its choice is not its own. So the speed is that of a real quotation, and random weights will do.
  */
+import type { RewindableSequence } from '../src/model/sequence.js'
 import type { XComposer } from '../src/model/xcomposer.js'
 import { random } from '../src/train/random.js'
 import type { BenchOptions } from './benchmark.js'
-import { type Acceptance, acceptance, type Forkable, type LookupRun, type Prompt, rateOf, timedRun } from './lookup-runs.js'
+import { type Acceptance, acceptance, type LookupRun, type Prompt, rateOf, timedRun } from './lookup-runs.js'
 import { digits, median } from './samples.js'
 
 /** Ids of the document, and of the answer. */
@@ -74,7 +75,7 @@ export function dictated(prompt: Prompt, answer: readonly number[]): Prompt {
     if (id !== undefined) logits[id] = 1e30
     return logits
   }
-  const wrap = (sequence: Forkable): Forkable => ({
+  const wrap = (sequence: RewindableSequence): RewindableSequence => ({
     get length() {
       return sequence.length
     },
@@ -84,7 +85,6 @@ export function dictated(prompt: Prompt, answer: readonly number[]): Prompt {
       return (await sequence.appendAll(ids)).map((logits, i) => raised(logits, before + i + 1))
     },
     rewind: (length) => sequence.rewind(length),
-    fork: async () => wrap(await sequence.fork()),
     dispose: () => sequence.dispose(),
   })
   return { ...prompt, logits: raised(prompt.logits.slice(), start), sequence: wrap(prompt.sequence) }

@@ -16,7 +16,7 @@ export interface StepCost {
 
 /** Medians over `rounds` rounds through all sizes, behind the same prompt. */
 export async function stepCosts(prompt: Prefilled, rounds: number): Promise<StepCost[]> {
-  const sequence = await prompt.sequence.fork()
+  const { sequence } = prompt
   const { length } = sequence
   const times = SIZES.map((): number[] => [])
   try {
@@ -31,7 +31,7 @@ export async function stepCosts(prompt: Prefilled, rounds: number): Promise<Step
       }
     }
   } finally {
-    sequence.dispose()
+    sequence.rewind(length)
   }
   return costTable(SIZES.map((positions, i) => ({ positions, ms: median(times[i] ?? []) })))
 }
