@@ -77,7 +77,7 @@ export async function benchLlama(o: BenchOptions): Promise<BenchResult> {
       report,
       detail: {
         unit: 'tokens/s',
-        model: o.model,
+        model: o.modelName,
         prefillTokens: PREFILL,
         newTokens: NEW_TOKENS,
         decode,

@@ -13,6 +13,7 @@ import { benchDecode } from './decode.js'
 import { benchImage } from './image.js'
 import { benchLlama } from './llama.js'
 import { benchLookup } from './lookup.js'
+import { benchMemory } from './memory.js'
 import { benchProfile } from './profile.js'
 import { digits } from './samples.js'
 import { benchStart } from './start.js'
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, (o: BenchOptions) => Promise<BenchResu
   decode: benchDecode,
   image: benchImage,
   llama: benchLlama,
+  memory: benchMemory,
   lookup: benchLookup,
   start: benchStart,
   profile: benchProfile,

@@ -26,6 +26,7 @@ const signatures = {
   DisableCpuMemArena: [19, 'void *', ['void *']],
   SetSessionGraphOptimizationLevel: [23, 'void *', ['void *', 'int']],
   SetIntraOpNumThreads: [24, 'void *', ['void *', 'int']],
+  CreateRunOptions: [39, 'void *', ['_Out_ void **']],
   CreateTensorWithDataAsOrtValue: [49, 'void *', ['void *', 'void *', 'size_t', 'int64_t *', 'size_t', 'int', '_Out_ void **']],
   GetTensorMutableData: [51, 'void *', ['void *', '_Out_ void **']],
   GetDimensionsCount: [61, 'void *', ['void *', '_Out_ size_t *']],
@@ -44,6 +45,7 @@ const signatures = {
   BindInput: [136, 'void *', ['void *', 'const char *', 'void *']],
   BindOutput: [137, 'void *', ['void *', 'const char *', 'void *']],
   AddInitializer: [150, 'void *', ['void *', 'const char *', 'void *']],
+  AddRunConfigEntry: [165, 'void *', ['void *', 'const char *', 'const char *']],
   CreatePrepackedWeightsContainer: [166, 'void *', ['_Out_ void **']],
   ReleasePrepackedWeightsContainer: [167, 'void', ['void *']],
   CreateSessionFromArrayWithPrepackedWeightsContainer: [

@@ -131,15 +131,18 @@ export class Session {
     }
   }
 
-  /** Runs the graph on bound memory; one run at a time per session. Outputs are complete when the promise resolves. */
-  async run(bindings: Bindings): Promise<void> {
+  /**
+   * Runs the graph on bound memory; one run at a time per session. Outputs are complete when the promise resolves.
+   * @param giveBack return the memory of intermediate results to the system afterwards: for large runs that do not come again at once
+   */
+  async run(bindings: Bindings, giveBack = false): Promise<void> {
     if (this.disposed) throw new XComposerError('a session was used after it was disposed')
     if (this.running) throw new XComposerError('a session was run twice at the same time: await the first run')
     this.running = true
     try {
       await this.open()
       this.bind(bindings)
-      await ort().callAsync('RunWithBinding', this.handle, null, this.binding)
+      await ort().callAsync('RunWithBinding', this.handle, giveBack ? shrinking() : null, this.binding)
     } finally {
       this.running = false
     }
@@ -178,6 +181,18 @@ export class Session {
     this.bound = undefined
     closed('session')
   }
+}
+
+let shrink: Pointer = null
+
+/** Options of a run after which free memory of the arena goes back to the system; made once, for the life of the process. */
+function shrinking(): Pointer {
+  if (shrink !== null) return shrink
+  const options = out()
+  ort().call('CreateRunOptions', options)
+  ort().call('AddRunConfigEntry', options[0], 'memory.enable_memory_arena_shrinkage', 'cpu:0')
+  shrink = options[0]
+  return shrink
 }
 
 function appendProvider(settings: Pointer, options: SessionOptions): void {

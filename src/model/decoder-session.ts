@@ -61,6 +61,9 @@ interface Built {
   readonly hidden: number
 }
 
+/** Tokens of a step from which on the memory of its intermediate results is given back. */
+const MANY = 128
+
 /** Sessions of one decoder; `dispose` before the weight store. */
 export class DecoderSessions {
   private readonly built = new Map<string, Built>()
@@ -167,7 +170,7 @@ export class DecoderSessions {
     }
     try {
       await this.store.open(session)
-      await session.run({ inputs, outputs })
+      await session.run({ inputs, outputs }, (inputs.embeddings?.shape[1] ?? 0) >= MANY)
     } finally {
       for (const value of [...own, logits, ...states]) value.dispose()
     }
@@ -175,8 +178,8 @@ export class DecoderSessions {
   }
 
   /** Compiles the graphs that requests use, so that the first request does not pay for it. */
-  async prepare(): Promise<void> {
-    for (const kind of [{ image: true }, {}]) await this.store.open(this.session(kind).session)
+  async prepare(pictures = true): Promise<void> {
+    for (const kind of pictures ? [{ image: true }, {}] : [{}]) await this.store.open(this.session(kind).session)
   }
 
   private session(kind: GraphKind): Built {

@@ -96,7 +96,7 @@ export class VisionSession {
     const rows = Value.zeros('f32', shape)
     try {
       await this.store.open(session)
-      await session.run({ inputs: { [name]: input }, outputs: { rows } })
+      await session.run({ inputs: { [name]: input }, outputs: { rows } }, true)
       return rows.data
     } finally {
       input.dispose()

@@ -122,6 +122,7 @@ export class DecoderSequence implements RewindableSequence, BranchingSequence {
   ): Promise<Float32Array> {
     if (tokens === 0) throw new InputError('a prompt needs at least one position')
     const width = this.model.config.decoder.hiddenSize
+    this.cache.reserve(this.cache.length + tokens)
     let logits: Float32Array = new Float32Array(0)
     for (let start = 0; start < tokens; start += PREFILL_CHUNK) {
       const end = Math.min(tokens, start + PREFILL_CHUNK)
