@@ -3,8 +3,8 @@
  *
  * - A dialogue in which the same question is asked twice: the second answer tends to quote the first, which really stands in its prompt.
  *   This is what is reported.
- * - An answer that quotes to a known degree, for any model (quotation.ts). Quoting word for word is reported where the dialogues are of
- *   no use: weights that are random.
+ * - An answer that quotes to a known degree, for any model (quotation.ts). Quoting word for word is reported of a model that does not quote
+ *   in the dialogues, as random weights do not: both sides then do the same, and their ratio is noise.
  * - What a pass over several positions costs (step-cost.ts).
  *
  * Guessing must not change an answer. But where activations are rounded (quantised weights), the engine's results for several positions at
@@ -25,6 +25,8 @@ import { stepCosts } from './step-cost.js'
 const NEW_TOKENS = 64
 const SUBJECTS = ['lion', 'apple', 'guitar', 'cat', 'dog', 'horse', 'car', 'tree']
 const STEP_ROUNDS = 31
+/** A model quotes when at least this share of the guesses is right; one that offers no guesses does not. */
+const QUOTES = 0.1
 
 type Turn = { readonly user: string; readonly assistant: string }
 
@@ -88,19 +90,20 @@ export async function benchLookup(o: BenchOptions): Promise<BenchResult> {
     for (const { positions, ms, cost } of passes) o.print(`a pass over ${positions}: ${ms} ms, ${cost} x that over one`)
     const { without, verbatim, ...quotation } = await quotations(model, o)
     const dialogue = await dialogues(model, o)
-    const samples = dialogue.samples ?? { a: verbatim, b: without }
+    const spoken = dialogue.samples && summarise('lookup', dialogue.samples.a, dialogue.samples.b)
+    const { share, proposed } = dialogue.detail.acceptance
+    if (spoken) o.print(`asked twice: ${spoken.ratio} x, ${(100 * share).toFixed(0)} % of ${proposed} guesses accepted`)
+    const quoting = share >= QUOTES ? dialogue.samples : undefined
+    const samples = quoting ?? { a: verbatim, b: without }
     const report = summarise('lookup', samples.a, samples.b)
-    if (dialogue.samples) {
-      o.print(`asked twice: ${report.ratio} x, ${(100 * dialogue.detail.acceptance.share).toFixed(0)} % of the guesses accepted`)
-    }
     return {
       report,
       detail: {
         unit: 'tokens/s; the peer is the same model without guessing',
-        reported: dialogue.samples ? 'dialogue' : 'quotation word for word',
+        reported: quoting ? 'dialogue' : 'quotation word for word',
         model: o.modelName,
         ...facts,
-        dialogue: dialogue.detail,
+        dialogue: { ...dialogue.detail, speed: spoken ?? null },
         quotation: { withoutGuessing: without.map(digits), ...quotation },
         passes,
         samples: { ours: samples.a.map(digits), peer: samples.b.map(digits) },

@@ -32,37 +32,44 @@ export function canMapFiles(): boolean {
   return process.platform === 'linux' || process.platform === 'darwin'
 }
 
-/** A mapped file; nothing made from `bytes` may be used after `dispose`. */
+/** A mapped file; nothing made from its parts may be used after `dispose`. */
 export class MappedFile {
-  /** The whole file. */
-  readonly bytes: ArrayBuffer
+  private readonly size: number
   private address: bigint | undefined
 
   constructor(readonly path: string) {
     libc ??= load()
     const fd = openSync(path, 'r')
     try {
-      const size = fstatSync(fd).size
+      const { size } = fstatSync(fd)
       const [readOnly, shared] = [1, 1]
       const address = BigInt(libc.mmap(null, size, readOnly, shared, fd, 0))
       if (address === -1n) throw new XComposerError(`${path}: cannot be mapped into memory (${size} bytes)`)
       this.address = address
-      this.bytes = koffi.view(address, size)
+      this.size = size
       opened('mapping')
     } finally {
       closeSync(fd)
     }
   }
 
+  /** A part of the file where it lies. Not the whole: an ArrayBuffer ends at 4 GiB, a file does not. */
+  part(offset: number, length: number): ArrayBuffer {
+    if (this.address === undefined || offset < 0 || length < 0 || offset + length > this.size) {
+      throw new XComposerError(`${this.path}: bytes ${offset} to ${offset + length} of ${this.size} are not mapped`)
+    }
+    return koffi.view(this.address + BigInt(offset), length)
+  }
+
   /** Gives back the memory of pages that were read; they come from the file again when they are needed again. */
   release(): void {
     const dontNeed = 4
-    if (this.address !== undefined) libc?.madvise(this.address, this.bytes.byteLength, dontNeed)
+    if (this.address !== undefined) libc?.madvise(this.address, this.size, dontNeed)
   }
 
   dispose(): void {
     if (this.address === undefined) return
-    libc?.munmap(this.address, this.bytes.byteLength)
+    libc?.munmap(this.address, this.size)
     this.address = undefined
     closed('mapping')
   }

@@ -138,7 +138,7 @@ export class WeightStore {
 
   private floatsOf(entry: TensorEntry): Float32Array {
     const mapped = entry.dtype === 'F32' && entry.offset % 4 === 0 && !entry.strides ? this.mapping(entry.file) : undefined
-    const values = mapped ? new Float32Array(mapped.bytes, entry.offset, entry.byteLength / 4) : offHeap(readTensor(entry))
+    const values = mapped ? new Float32Array(mapped.part(entry.offset, entry.byteLength)) : offHeap(readTensor(entry))
     const notice = nanNotice(entry, values)
     if (notice !== undefined) this.onNotice(notice)
     return values
@@ -146,7 +146,7 @@ export class WeightStore {
 
   private bytesOf(entry: TensorEntry): Uint8Array {
     const mapped = this.mapping(entry.file)
-    return mapped ? new Uint8Array(mapped.bytes, entry.offset, entry.byteLength) : readRaw(entry)
+    return mapped ? new Uint8Array(mapped.part(entry.offset, entry.byteLength)) : readRaw(entry)
   }
 
   private mapping(file: string): MappedFile | undefined {
