@@ -1,8 +1,10 @@
 /** `xcomposer chat`: one answer, or a dialogue on a terminal (dialogue.ts). */
 import { InputError } from '../errors.js'
-import { type ChatMessage, chat } from '../generate/chat.js'
-import { type Command, onlyPositional } from './command.js'
+import { type ChatMessage, type ChatOptions, chat } from '../generate/chat.js'
+import type { XComposer } from '../model/xcomposer.js'
+import { type Args, type Command, onlyPositional } from './command.js'
 import { dialogue } from './dialogue.js'
+import type { Io } from './io.js'
 import { pictureFile, streamed, userMessage } from './messages.js'
 import { answerHelp, answerOptions, answerSettings, loadModel, modelHelp, modelOptions } from './model-options.js'
 
@@ -16,6 +18,9 @@ export const chatCommand: Command = {
     ...answerOptions,
     image: { type: 'string', short: 'i', multiple: true },
     system: { type: 'string' },
+    stop: { type: 'string', multiple: true },
+    draft: { type: 'string' },
+    logprobs: { type: 'string' },
     json: { type: 'boolean' },
   },
   help: `Usage: xcomposer chat [options] [question]
@@ -25,6 +30,9 @@ is read from standard input.
 
   -i, --image FILE           a picture (png, jpeg, webp, gif); may be given several times
       --system TEXT          a system text before the dialogue
+      --stop TEXT            the answer ends before this text; may be given several times
+      --draft DIR            a smaller model with the same tokenizer that guesses ahead; greedy only
+      --logprobs N           with --json: log-probabilities of the tokens, with N alternatives each (0 to 20)
       --json                 print {text, ids, usage, timings} instead of the text
 ${modelHelp}
 ${answerHelp}
@@ -33,18 +41,13 @@ Example:
   xcomposer chat --image cat.png "What is this?"
 `,
   async run(args, io) {
-    const settings = answerSettings(args)
+    const settings = { ...answerSettings(args), ...chatSettings(args) }
     const images = args.texts('image').map(pictureFile)
     const system = args.text('system')
     const messages: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
     const given = args.positionals.length > 0 ? onlyPositional(args, 'chat', 'one question') : undefined
     if (given === undefined && io.inputIsTerminal && !args.flag('json')) {
-      const model = await loadModel(args, io)
-      try {
-        return await dialogue(model, messages, images, settings, io)
-      } finally {
-        model.dispose()
-      }
+      return withModels(args, io, (model, draft) => dialogue(model, messages, images, { ...settings, ...draft }, io))
     }
     const text = (given ?? (await io.readInput())).trim()
     if (text === '')
@@ -52,17 +55,48 @@ Example:
     if (text.length > LONGEST_INPUT)
       throw new InputError(`question: expected at most ${LONGEST_INPUT} characters, got ${text.length}`)
 
-    const model = await loadModel(args, io)
-    try {
-      const answer = chat(model, [...messages, userMessage(text, images)], { ...settings, signal: io.signal })
+    return withModels(args, io, async (model, draft) => {
+      const asked = [...messages, userMessage(text, images)]
+      const answer = chat(model, asked, { ...settings, ...draft, signal: io.signal })
       const result = await streamed(answer, (piece) => {
         if (!args.flag('json')) io.out(piece)
       })
-      const { ids, usage, timings, finishReason } = result
-      io.out(args.flag('json') ? `${JSON.stringify({ text: result.text, ids, usage, timings, finishReason })}\n` : '\n')
+      const { ids, usage, timings, finishReason, logprobs } = result
+      io.out(args.flag('json') ? `${JSON.stringify({ text: result.text, ids, usage, timings, finishReason, logprobs })}\n` : '\n')
       return 0
-    } finally {
-      model.dispose()
-    }
+    })
   },
+}
+
+/** Options of chat alone. @throws InputError */
+function chatSettings(args: Args): Pick<ChatOptions, 'stop' | 'logprobs'> {
+  const logprobs = args.wholeNumber('logprobs', 0, 20)
+  if (logprobs !== undefined && !args.flag('json')) throw new InputError('--logprobs: they are printed with --json; add it')
+  const stop = args.texts('stop')
+  return { ...(stop.length > 0 ? { stop } : {}), ...(logprobs === undefined ? {} : { logprobs }) }
+}
+
+/** Loads the model, and the one that guesses for it where there is one; disposes both. */
+async function withModels(
+  args: Args,
+  io: Io,
+  use: (model: XComposer, draft: Pick<ChatOptions, 'draft'>) => Promise<number>,
+): Promise<number> {
+  const { beams = 1, sampling } = answerSettings(args)
+  const drafts = args.text('draft') !== undefined
+  if (drafts && (sampling !== 'greedy' || beams > 1 || args.flag('lookup'))) {
+    throw new InputError('--draft: only greedy decoding can guess ahead; leave out --beams, --lookup and what implies --sample')
+  }
+  const model = await loadModel(args, io)
+  try {
+    if (!drafts) return await use(model, {})
+    const draft = await loadModel(args, io, 'draft')
+    try {
+      return await use(model, { draft })
+    } finally {
+      draft.dispose()
+    }
+  } finally {
+    model.dispose()
+  }
 }

@@ -68,7 +68,7 @@ export async function dialogue(
     running = new AbortController()
     try {
       const asked = [...messages, userMessage(wish.text, waiting)]
-      const answer = chat(model, asked, { ...settings, signal: running.signal })
+      const answer = chat(model, asked, { ...settings, overflow: 'forget', signal: running.signal })
       const { text } = await streamed(answer, (piece) => io.out(piece))
       messages = [...asked, { role: 'assistant', content: text }]
       waiting = []

@@ -26,25 +26,26 @@ export const modelHelp = `  -m, --model DIR            model directory (default:
 const providers = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] as const
 
 /** The model directory that `--model` names. @throws InputError when there is none */
-export function modelDirectory(args: Args): string {
-  const named = args.text('model')
+export function modelDirectory(args: Args, option: 'model' | 'draft' = 'model'): string {
+  const named = args.text(option)
   const dir = named ?? packagedModel
   const stat = statSync(dir, { throwIfNoEntry: false })
   if (!stat?.isDirectory()) {
-    const advice = named === undefined ? 'reinstall the package, or name one with --model' : 'name a model directory with --model'
+    const advice =
+      named === undefined ? 'reinstall the package, or name one with --model' : `name a model directory with --${option}`
     throw new InputError(`${dir}: no such model directory; ${advice}`)
   }
   if (!existsSync(join(dir, 'config.json'))) {
-    throw new InputError(`${dir}: no config.json in it, so it is no model directory; name one with --model`)
+    throw new InputError(`${dir}: no config.json in it, so it is no model directory; name one with --${option}`)
   }
   return dir
 }
 
 /** Loads the model that the options name; the caller disposes it. Notices go to stderr. */
-export async function loadModel(args: Args, io: Io): Promise<XComposer> {
+export async function loadModel(args: Args, io: Io, option: 'model' | 'draft' = 'model'): Promise<XComposer> {
   const threads = args.wholeNumber('threads', 1, 1024)
   const provider = args.oneOf('provider', providers)
-  const dir = modelDirectory(args)
+  const dir = modelDirectory(args, option)
   return XComposer.load(dir, {
     ...(threads === undefined ? {} : { threads }),
     ...(provider === undefined ? {} : { provider }),

@@ -1,7 +1,7 @@
 /**
  * Greedy decoding that guesses ahead: ids that may come next are tried several at once, and kept as far as they are what greedy
- * decoding chooses anyway. The ids are those of `generate`; only where two logits are equal to the last bits may the engine's other order of
- * sums decide otherwise. Where guesses come from is the caller's business: the prompt (lookup.ts) or a smaller model (draft.ts).
+ * decoding chooses anyway. The ids are those of `generate` as far as a pass over several positions gives the logits of a pass over one: in
+ * floats to the last bits; in blocks of 4 or 8 bits, where activations are rounded, near ties can be decided otherwise. Where guesses come from is the caller's business: the prompt (lookup.ts) or a smaller model (draft.ts).
  */
 import type { RewindableSequence } from '../model/sequence.js'
 import { checkMaxNewTokens, GeneratedToken, type GenerateEnd, type GenerateOptions } from './generate.js'

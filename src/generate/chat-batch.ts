@@ -11,16 +11,18 @@ import {
   type ChatResult,
   chat,
   chatResult,
+  checkAnswerOptions,
   generation,
+  positions,
   promptParts,
-  readMessages,
   write,
 } from './chat.js'
 import { generate } from './generate.js'
+import { readMessages } from './messages.js'
 import { encodeOpened, type OpenedPicture, openPictures } from './pictures.js'
 
 /** As for one answer. Beams and guesses are themselves several sequences, so they are not among a batch's options. */
-export type ChatBatchOptions = Omit<ChatOptions, 'beams' | 'lookup'>
+export type ChatBatchOptions = Omit<ChatOptions, 'beams' | 'lookup' | 'draft' | 'overflow'>
 
 interface Opened {
   readonly parts: readonly PromptPart[]
@@ -42,6 +44,7 @@ export async function chatBatch(
   conversations: readonly (readonly ChatMessage[])[],
   options: ChatBatchOptions = {},
 ): Promise<ChatResult[]> {
+  checkAnswerOptions(options)
   const opened: Opened[] = []
   for (const [i, messages] of conversations.entries()) opened.push(await open(model, messages, options, i + 1))
   if (!model.canBatch) return oneByOne(model, conversations, options)
@@ -62,7 +65,7 @@ export async function chatBatch(
       const { usage, settings } = generation(model, parts, options)
       answers.push(async () => {
         try {
-          return chatResult(usage, await drained(write(model, generate(logits, row, settings))), clock)
+          return chatResult(usage, await drained(write(model, generate(logits, row, settings), options)), clock)
         } finally {
           row.dispose()
         }
@@ -113,8 +116,4 @@ async function drained<R>(steps: AsyncGenerator<string, R, void>): Promise<R> {
     const step = await steps.next()
     if (step.done) return step.value
   }
-}
-
-function positions(parts: readonly PromptPart[]): number {
-  return parts.reduce((n, part) => n + (part.kind === 'text' ? part.ids.length : part.tokens), 0)
 }

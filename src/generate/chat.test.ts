@@ -11,6 +11,7 @@ import { liveHandles } from '../engine/index.js'
 import { XComposer } from '../model/xcomposer.js'
 import type { PromptPart } from '../text/prompt.js'
 import { type ChatMessage, type ChatOptions, type ChatResult, chat } from './chat.js'
+import { GeneratedToken } from './generate.js'
 
 const dir = writeRandomModel({ ...smallConfig, vocab_size: 6000, prompt_bos: 'first', max_length: 200 })
 copyFileSync(fileURLToPath(new URL('../../models/nano/tokenizer.model', import.meta.url)), join(dir, 'tokenizer.model'))
@@ -157,5 +158,90 @@ describe('composition prompts that are too long', () => {
     const prompt = { content: [{ type: 'text' as const, text: 'word '.repeat(400) }], prefix: 'A' }
     const sampling = { ...compositionSampling, temperature: 0 }
     await expect(composer.complete(prompt, { maxNewTokens: 5, sampling })).resolves.toBeTypeOf('string')
+  })
+})
+
+describe('an answer', () => {
+  const question = () => [user('What is this?', 1)]
+
+  it('ends before a stop string, and the dialogue goes on from there', async () => {
+    const { result: whole } = await ask(question())
+    const middle = whole.text.slice(3, 6)
+    const { pieces, result } = await ask(question(), { stop: ['never there', middle] })
+    expect(result.text).toBe(whole.text.slice(0, whole.text.indexOf(middle)))
+    expect([pieces.join(''), result.finishReason]).toEqual([result.text, 'stop'])
+    expect(whole.ids.slice(0, result.ids.length)).toEqual(result.ids)
+    expect((await ask(question())).result.ids).toEqual(whole.ids)
+  })
+
+  it('ends before a stop id', async () => {
+    const { result: whole } = await ask(question())
+    const at = 4
+    const { result } = await ask(question(), { stopIds: [whole.ids[at] as number] })
+    expect(result.ids).toEqual(whole.ids.slice(0, whole.ids.indexOf(whole.ids[at] as number)))
+    expect(result.finishReason).toBe('stop')
+  })
+
+  it('comes with log-probabilities: greedy tokens head their alternatives, and all of them sum to 1', async () => {
+    const all = model.config.decoder.vocabularySize
+    const { result } = await ask(question(), { logprobs: 3 })
+    expect(result.logprobs?.map(({ id }) => id)).toEqual(result.ids)
+    for (const { top, ...chosen } of result.logprobs ?? []) {
+      expect(top).toHaveLength(3)
+      expect(top[0]).toEqual(chosen)
+      expect(top.map(({ logprob }) => logprob)).toEqual(top.map(({ logprob }) => logprob).sort((a, b) => b - a))
+    }
+    const logits = Float32Array.from({ length: all }, (_, i) => Math.sin(i))
+    const sum = Array.from({ length: all }, (_, id) => Math.exp(new GeneratedToken(id, logits).logprob)).reduce(
+      (a, b) => a + b,
+      0,
+    )
+    expect(sum).toBeCloseTo(1, 5)
+    expect((await ask(question())).result.logprobs).toBeUndefined()
+  })
+
+  it.each([
+    [{ logprobs: 21 }, /^logprobs: got 21, expected a whole number from 0 to 20$/],
+    [{ logprobs: 1, beams: 2 }, /^logprobs: a beam is chosen as a whole/],
+    [{ stop: [''] }, /^stop: got a string of 0 characters/],
+  ])('is refused with %j', async (options, message) => {
+    await expect(ask(question(), options)).rejects.toThrow(message)
+  })
+
+  it('is the same with a draft, itself or another, and leaves nothing behind', async () => {
+    const { result: plain } = await ask(question(), { maxNewTokens: 24 })
+    const otherDir = writeRandomModel({ ...smallConfig, vocab_size: 6000, prompt_bos: 'first', max_length: 200, num_hidden_layers: 1 })
+    copyFileSync(join(dir, 'tokenizer.model'), join(otherDir, 'tokenizer.model'))
+    const other = await XComposer.load(otherDir, { threads: 1 })
+    const itself = await XComposer.load(dir, { threads: 1 })
+    try {
+      const steps = vi.spyOn(model.decoder.sessions, 'run')
+      for (const draft of [itself, other]) {
+        steps.mockClear()
+        expect((await ask(question(), { maxNewTokens: 24, draft })).result.ids).toEqual(plain.ids)
+        // A draft that is the model itself is always right: five tokens a pass.
+        if (draft === itself) expect(steps.mock.calls.length).toBeLessThanOrEqual(1 + Math.ceil(24 / 5))
+      }
+      steps.mockRestore()
+    } finally {
+      other.dispose()
+      itself.dispose()
+      rmSync(otherDir, { recursive: true })
+    }
+  })
+
+  it('to a dialogue that does not fit is refused, or forgets the oldest turns and their pictures', async () => {
+    const turns = Array.from({ length: 12 }, (_, i): ChatMessage[] => [
+      user(`Question ${i}?`, i === 0 ? 1 : 0),
+      { role: 'assistant', content: 'An answer that takes a few words.' },
+    ]).flat()
+    const asked: ChatMessage[] = [{ role: 'system', content: 'Be brief.' }, ...turns, user('And now?')]
+    await expect(ask(asked)).rejects.toThrow(/at most 199 fit/)
+    const { result } = await ask(asked, { overflow: 'forget' })
+    expect(result.usage.imageTokens).toBe(0)
+    expect(result.usage.promptTokens).toBeLessThanOrEqual(200 - 12)
+    // One turn more would not have fitted.
+    const turn = result.usage.promptTokens
+    expect(turn).toBeGreaterThan(200 - 12 - 40)
   })
 })

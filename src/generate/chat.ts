@@ -4,23 +4,19 @@
  */
 import { InputError } from '../errors.js'
 import type { XComposer } from '../model/xcomposer.js'
-import { type ChatContent, type ChatRequest, type ChatTurn, chatPrompt, type PromptPart } from '../text/prompt.js'
+import { type ChatRequest, chatPrompt, type PromptPart } from '../text/prompt.js'
+import { type Guess, generateAhead } from './ahead.js'
 import { beamSearch, type Hypothesis } from './beam.js'
+import { DRAFT_IDS, draftGuess } from './draft.js'
 import { type GeneratedToken, type GenerateEnd, type GenerateOptions, generate } from './generate.js'
+import { type ChosenLogprob, checkLogprobs, tokenLogprobs } from './logprobs.js'
 import { generateWithLookup } from './lookup.js'
+import { type ChatMessage, readMessages, withoutOldestTurn } from './messages.js'
 import { encodePictures, imageTokens, type Picture, type PictureOptions } from './pictures.js'
 import type { SamplingSettings } from './processors.js'
+import { StopStrings } from './stop-strings.js'
 
-/** A picture of a message. */
-export type ChatImage = Picture
-
-/** One message; pictures stand where they are meant to be seen. */
-export interface ChatMessage {
-  readonly role: 'system' | 'user' | 'assistant'
-  readonly content:
-    | string
-    | readonly ({ readonly type: 'text'; readonly text: string } | { readonly type: 'image'; readonly image: ChatImage })[]
-}
+export type { ChatImage, ChatMessage } from './messages.js'
 
 /** How an answer is made. */
 export interface ChatOptions extends PictureOptions {
@@ -33,6 +29,16 @@ export interface ChatOptions extends PictureOptions {
   readonly beams?: number
   /** Guess ahead from what stands in the prompt (greedy decoding only): faster where the answer quotes it. Default false. */
   readonly lookup?: boolean
+  /** A smaller model with the same tokenizer that guesses ahead (greedy decoding only). It stays the caller's. */
+  readonly draft?: XComposer
+  /** The answer ends before the first of these strings; at most 16. */
+  readonly stop?: readonly string[]
+  /** The answer ends before one of these ids, as before the model's own end of turn. */
+  readonly stopIds?: readonly number[]
+  /** Log-probabilities of the tokens, with this many alternatives each (0 to 20); not with beams. */
+  readonly logprobs?: number
+  /** What happens to a dialogue that does not fit: an InputError (default), or its oldest turns are left out. */
+  readonly overflow?: 'error' | 'forget'
   /** Words the answer starts with; they are not part of the result. */
   readonly prefix?: string
   readonly signal?: AbortSignal
@@ -42,6 +48,8 @@ export interface ChatOptions extends PictureOptions {
 export interface ChatResult {
   readonly text: string
   readonly ids: readonly number[]
+  /** One for each id, where they were asked for. */
+  readonly logprobs?: readonly ChosenLogprob[]
   readonly usage: { readonly promptTokens: number; readonly imageTokens: number; readonly completionTokens: number }
   readonly timings: {
     readonly imageMs: number
@@ -50,7 +58,7 @@ export interface ChatResult {
     readonly firstTokenMs: number
     readonly tokensPerSecond: number
   }
-  /** 'stop': the model ended its turn; 'length': a limit did. */
+  /** 'stop': the model ended its turn, or a stop string did; 'length': a limit did. */
   readonly finishReason: 'stop' | 'length'
 }
 
@@ -66,11 +74,64 @@ export async function* chat(
   options: ChatOptions = {},
 ): AsyncGenerator<string, ChatResult, void> {
   const began = performance.now()
-  const { request, pictures } = readMessages(messages, options.prefix)
+  checkAnswerOptions(options)
+  const kept = options.overflow === 'forget' ? await fitting(model, messages, options) : messages
+  const { request, pictures } = readMessages(kept, options.prefix)
   const features = await encodePictures(model, pictures, options)
   const encoded = performance.now()
   const parts = await promptParts(model, request, pictures, options)
-  return yield* answer(model, parts, features, options, { began, encoded })
+  const draft = options.draft && isGreedy(options) ? await openDraft(model, options.draft, request, pictures, options) : undefined
+  try {
+    return yield* answer(model, parts, features, options, { began, encoded }, draft?.guess)
+  } finally {
+    draft?.close()
+  }
+}
+
+/** Throws InputError for options that would only fail when the answer begins. */
+export function checkAnswerOptions({ stop = [], logprobs, beams = 1 }: ChatOptions): void {
+  new StopStrings(stop)
+  if (logprobs === undefined) return
+  checkLogprobs(logprobs)
+  if (beams > 1) throw new InputError('logprobs: a beam is chosen as a whole; ask for one or the other')
+}
+
+function isGreedy({ sampling = 'greedy', beams = 1 }: ChatOptions): boolean {
+  return sampling === 'greedy' && beams === 1
+}
+
+/** The messages without as many of the oldest turns as it takes to leave room for the answer. */
+async function fitting(
+  model: XComposer,
+  messages: readonly ChatMessage[],
+  options: ChatOptions,
+): Promise<readonly ChatMessage[]> {
+  const wanted = options.maxNewTokens ?? DEFAULT_NEW_TOKENS
+  const room = model.contextLength - Math.min(wanted, Math.floor(model.contextLength / 2))
+  for (let kept = messages; ; ) {
+    const { request, pictures } = readMessages(kept, options.prefix)
+    const parts = await promptParts(model, request, pictures, options, Number.POSITIVE_INFINITY)
+    const less = withoutOldestTurn(kept)
+    if (positions(parts) <= room || !less) return kept
+    kept = less
+  }
+}
+
+/** The smaller model with the same prompt read. @throws InputError where it speaks another language of tokens */
+async function openDraft(
+  model: XComposer,
+  draft: XComposer,
+  request: ChatRequest,
+  pictures: readonly Picture[],
+  options: ChatOptions,
+): Promise<{ guess: Guess; close(): void }> {
+  if (draft.tokenizer.size !== model.tokenizer.size) {
+    const sizes = `${draft.tokenizer.size} and ${model.tokenizer.size} pieces`
+    throw new InputError(`${draft.name}: cannot guess for ${model.name}, whose tokenizer is another (${sizes})`)
+  }
+  const features = await encodePictures(draft, pictures, options)
+  const { sequence } = await draft.prefill(await promptParts(draft, request, pictures, options), features)
+  return { guess: draftGuess(sequence, draft.contextLength), close: () => draft.keep(sequence) }
 }
 
 /** The prompt of a request. @throws InputError where it does not fit */
@@ -79,11 +140,12 @@ export async function promptParts(
   request: ChatRequest,
   pictures: readonly Picture[],
   options: PictureOptions,
+  maxLength = model.contextLength - 1,
 ): Promise<PromptPart[]> {
   const { parts } = chatPrompt(model.tokenizer, request, {
     images: pictures.length,
     imageTokens: await imageTokens(model, pictures, options),
-    maxLength: model.contextLength - 1,
+    maxLength,
     bos: model.config.promptBos,
   })
   return parts
@@ -97,13 +159,14 @@ interface Clock {
 }
 
 /** A text as it was generated; `firstAt` is when its first token was there. */
-interface Written extends Pick<ChatResult, 'text' | 'ids' | 'finishReason'> {
+interface Written extends Pick<ChatResult, 'text' | 'ids' | 'finishReason' | 'logprobs'> {
   readonly firstAt: number
 }
 
 /**
  * Continues an assembled prompt; chat and composition share it.
  * @param clock when the request began and when its pictures were encoded (performance.now)
+ * @param guess of a smaller model
  */
 export async function* answer(
   model: XComposer,
@@ -111,20 +174,23 @@ export async function* answer(
   features: readonly Float32Array[],
   options: ChatOptions,
   clock: Omit<Clock, 'prefilled'>,
+  guess?: Guess,
 ): AsyncGenerator<string, ChatResult, void> {
   const { logits, sequence } = await model.prefill(parts, features)
   const prefilled = performance.now()
   const { usage, settings } = generation(model, parts, options)
-  const steps = () =>
-    options.lookup && settings.sampling === undefined
+  const steps = () => {
+    if (guess) return generateAhead(logits, sequence, { ...settings, guess, most: DRAFT_IDS })
+    return options.lookup && settings.sampling === undefined
       ? generateWithLookup(logits, sequence, { ...settings, promptIds: idsAndPlaces(parts) })
       : generate(logits, sequence, settings)
+  }
   let finished = false
   try {
     const written =
       options.beams && options.beams > 1
-        ? yield* writeByBeams(model, beamSearch(logits, sequence, { ...settings, beams: options.beams }))
-        : yield* write(model, steps())
+        ? yield* writeByBeams(model, beamSearch(logits, sequence, { ...settings, beams: options.beams }), options.stop)
+        : yield* write(model, steps(), options)
     finished = true
     return chatResult(usage, written, { ...clock, prefilled })
   } finally {
@@ -141,7 +207,7 @@ export function generation(model: XComposer, parts: readonly PromptPart[], optio
   const promptTokens = promptIds.length + imageTokens
   const settings: GenerateOptions = {
     maxNewTokens: Math.min(options.maxNewTokens ?? DEFAULT_NEW_TOKENS, model.contextLength - promptTokens),
-    stopIds: [model.tokenizer.eosId, model.tokenizer.endOfTurnId],
+    stopIds: [model.tokenizer.eosId, model.tokenizer.endOfTurnId, ...(options.stopIds ?? [])],
     ...(options.sampling && options.sampling !== 'greedy' ? { sampling: { seed: 0, ...options.sampling } } : {}),
     ...(options.repetitionPenalty ? { repetitionPenalty: options.repetitionPenalty } : {}),
     // As the reference: a prompt with pictures is given as embeddings, whose ids the penalty cannot see.
@@ -151,55 +217,69 @@ export function generation(model: XComposer, parts: readonly PromptPart[], optio
   return { usage: { promptTokens, imageTokens }, settings }
 }
 
-/** Writes the tokens as text, piece by piece. */
+/** Writes the tokens as text, piece by piece, until they end or spell a stop string. */
 export async function* write(
   { tokenizer }: XComposer,
   steps: AsyncGenerator<GeneratedToken, GenerateEnd, void>,
+  options: Pick<ChatOptions, 'stop' | 'logprobs'>,
 ): AsyncGenerator<string, Written, void> {
   const ids: number[] = []
+  const logprobs: ChosenLogprob[] = []
   const stream = tokenizer.stream()
+  const stop = new StopStrings(options.stop ?? [])
   let text = ''
   let firstAt: number | undefined
   for (;;) {
     const step = await steps.next()
     firstAt ??= performance.now()
-    const piece = step.done ? stream.end() : stream.push(step.value.id)
+    let piece = stop.push(step.done ? stream.end() : stream.push(step.value.id))
+    if (step.done) piece += stop.end()
+    else {
+      ids.push(step.value.id)
+      if (options.logprobs !== undefined) logprobs.push(tokenLogprobs(step.value, options.logprobs, tokenizer))
+    }
     text += piece
     if (piece) yield piece
-    if (step.done) return { text, ids, finishReason: step.value.reason, firstAt }
-    ids.push(step.value.id)
+    if (!step.done && !stop.stopped) continue
+    const finishReason = stop.stopped || !step.done ? 'stop' : step.value.reason
+    if (!step.done) await steps.return({ reason: 'length' })
+    return { text, ids, finishReason, firstAt, ...(options.logprobs === undefined ? {} : { logprobs }) }
   }
 }
 
 /** Writes the best hypothesis in one piece. */
-async function* writeByBeams({ tokenizer }: XComposer, search: Promise<Hypothesis[]>): AsyncGenerator<string, Written, void> {
+async function* writeByBeams(
+  { tokenizer }: XComposer,
+  search: Promise<Hypothesis[]>,
+  stop: readonly string[] = [],
+): AsyncGenerator<string, Written, void> {
   const best = (await search)[0]
   const ids = best?.ids ?? []
-  const text = tokenizer.decode([...ids])
+  const watch = new StopStrings(stop)
+  const cut = watch.push(tokenizer.decode([...ids]))
+  const text = cut + watch.end()
   const firstAt = performance.now()
   yield text
-  return { text, ids, finishReason: best?.stopId === undefined ? 'length' : 'stop', firstAt }
+  return { text, ids, finishReason: best?.stopId === undefined && !watch.stopped ? 'length' : 'stop', firstAt }
 }
 
 /** The result of an answer that is complete now. */
 export function chatResult(
   usage: Omit<ChatResult['usage'], 'completionTokens'>,
-  { text, ids, finishReason, firstAt }: Written,
+  { firstAt, ...written }: Written,
   { began, encoded, prefilled }: Clock,
 ): ChatResult {
   const decodeMs = performance.now() - prefilled
   return {
-    text,
-    ids,
-    usage: { ...usage, completionTokens: ids.length },
+    ...written,
+    usage: { ...usage, completionTokens: written.ids.length },
     timings: {
       imageMs: encoded - began,
       prefillMs: prefilled - encoded,
       decodeMs,
       firstTokenMs: firstAt - began,
-      tokensPerSecond: decodeMs > 0 ? (ids.length * 1000) / decodeMs : 0,
+      tokensPerSecond: decodeMs > 0 ? (written.ids.length * 1000) / decodeMs : 0,
     },
-    finishReason,
   }
 }
 
@@ -208,41 +288,7 @@ function idsAndPlaces(parts: readonly PromptPart[]): number[] {
   return parts.flatMap((part) => (part.kind === 'text' ? part.ids : [-1]))
 }
 
-/** Messages as a prompt request, with their pictures numbered in order. */
-export function readMessages(
-  messages: readonly ChatMessage[],
-  prefix: string | undefined,
-): { request: ChatRequest; pictures: Picture[] } {
-  const pictures: Picture[] = []
-  const content = (m: ChatMessage): ChatContent => {
-    if (typeof m.content === 'string') return m.content
-    return m.content.map((part) =>
-      part.type === 'text' ? part : { type: 'image' as const, image: pictures.push(part.image) - 1 },
-    )
-  }
-  const rest = [...messages]
-  const system = rest[0]?.role === 'system' ? plainText(rest.shift() as ChatMessage) : undefined
-  const history: ChatTurn[] = []
-  for (;;) {
-    const user = rest.shift()
-    if (user?.role !== 'user')
-      throw new InputError(`messages: expected a user message, got ${user ? `one of the ${user.role}` : 'none'}`)
-    const said = content(user)
-    const reply = rest.shift()
-    if (!reply)
-      return { request: { ...(system ? { system } : {}), history, user: said, ...(prefix ? { prefix } : {}) }, pictures }
-    if (reply.role !== 'assistant')
-      throw new InputError(`messages: expected an assistant message after a user's, got one of the ${reply.role}`)
-    history.push({ user: said, assistant: plainText(reply) })
-  }
-}
-
-function plainText(m: ChatMessage): string {
-  if (typeof m.content === 'string') return m.content
-  return m.content
-    .map((part) => {
-      if (part.type === 'text') return part.text
-      throw new InputError(`messages: a ${m.role} message holds a picture; only user messages can`)
-    })
-    .join('')
+/** Positions that a prompt takes. */
+export function positions(parts: readonly PromptPart[]): number {
+  return parts.reduce((n, part) => n + (part.kind === 'text' ? part.ids.length : part.tokens), 0)
 }

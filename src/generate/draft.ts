@@ -9,11 +9,15 @@ import { argmax } from './processors.js'
 /** Ids that a smaller model guesses at once: each costs a step of it. */
 export const DRAFT_IDS = 4
 
-/** @param sequence the smaller model's, with the prompt in it; it stays the caller's */
-export function draftGuess(sequence: RewindableSequence): Guess {
+/**
+ * @param sequence the smaller model's, with the prompt in it; it stays the caller's
+ * @param limit most positions it may have: beyond it nothing is guessed
+ */
+export function draftGuess(sequence: RewindableSequence, limit = Number.POSITIVE_INFINITY): Guess {
   const start = sequence.length
   const fed: number[] = []
   return async (made, most) => {
+    if (most < 1 || start + made.length + most > limit) return []
     let common = 0
     while (common < fed.length && common < made.length - 1 && fed[common] === made[common]) common++
     fed.length = common

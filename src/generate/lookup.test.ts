@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { RewindableSequence } from '../model/sequence.js'
+import { generateAhead } from './ahead.js'
+import { draftGuess } from './draft.js'
 import { type GenerateOptions, generate } from './generate.js'
 import { generateWithLookup, propose } from './lookup.js'
 
@@ -84,6 +86,36 @@ describe('greedy decoding with guesses', () => {
           expect(got).toEqual(wanted)
           expect(ahead.state.ids).toEqual(plain.state.ids)
           expect(ahead.state.steps).toBeLessThanOrEqual(plain.state.steps)
+        },
+      ),
+    )
+  })
+
+  it('gives the same with guesses of another model, right or wrong, which reads what was chosen', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          vocabulary: fc.integer({ min: 3, max: 12 }),
+          periods: fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 })),
+          prompt: fc.array(fc.nat(11), { minLength: 1, maxLength: 20 }),
+          maxNewTokens: fc.integer({ min: 1, max: 40 }),
+          most: fc.integer({ min: 1, max: 5 }),
+          limit: fc.integer({ min: 1, max: 80 }),
+        }),
+        async ({ vocabulary, periods: [period, other], prompt, maxNewTokens, most, limit }) => {
+          const ids = prompt.map((id) => id % vocabulary)
+          const [plain, ahead] = [loopingModel(vocabulary, period), loopingModel(vocabulary, period)]
+          const draft = loopingModel(vocabulary, other)
+          await draft.sequence.append(ids)
+          const wanted = await collect(generate(await plain.sequence.append(ids), plain.sequence, { maxNewTokens }))
+          const guess = draftGuess(draft.sequence, limit)
+          const first = await ahead.sequence.append(ids)
+          const got = await collect(generateAhead(first, ahead.sequence, { maxNewTokens, guess, most }))
+          expect(got).toEqual(wanted)
+          expect(ahead.state.ids).toEqual(plain.state.ids)
+          expect(draft.state.ids.length).toBeLessThanOrEqual(Math.max(limit, ids.length))
+          // What the draft has read and was not its own guess stands in the answer.
+          if (period === other && limit === 80) expect(ahead.state.steps).toBeLessThanOrEqual(1 + Math.ceil(maxNewTokens / 2))
         },
       ),
     )
