@@ -14,6 +14,7 @@ import { benchImage } from './image.js'
 import { benchLlama } from './llama.js'
 import { benchLookup } from './lookup.js'
 import { benchMemory } from './memory.js'
+import { benchPlora } from './plora.js'
 import { benchProfile } from './profile.js'
 import { digits } from './samples.js'
 import { benchStart } from './start.js'
@@ -25,6 +26,7 @@ const benchmarks: Readonly<Record<string, (o: BenchOptions) => Promise<BenchResu
   image: benchImage,
   llama: benchLlama,
   memory: benchMemory,
+  plora: benchPlora,
   lookup: benchLookup,
   start: benchStart,
   profile: benchProfile,

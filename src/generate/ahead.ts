@@ -12,7 +12,7 @@ export type Guess = (made: readonly number[], most: number) => Promise<readonly 
 
 export interface AheadOptions extends Omit<GenerateOptions, 'sampling'> {
   readonly guess: Guess
-  /** Most ids tried at once. */
+  /** Most ids tried at once. Fewer are tried after a wrong guess, since a wider pass costs more. */
   readonly most: number
 }
 
@@ -32,6 +32,7 @@ export async function* generateAhead(
   const made: number[] = []
   const choose = (logits: Float32Array): number => argmax(penalized(logits, context, repetitionPenalty))
   let logits = first
+  let width = Math.ceil(options.most / 2)
   for (;;) {
     signal?.throwIfAborted()
     const id = choose(logits)
@@ -41,7 +42,7 @@ export async function* generateAhead(
     if (made.length === maxNewTokens) return { reason: 'length' }
     context.add(id)
     signal?.throwIfAborted()
-    const guess = await options.guess(made, Math.min(options.most, maxNewTokens - made.length))
+    const guess = await options.guess(made, Math.min(width, maxNewTokens - made.length))
     const before = sequence.length
     const all = await sequence.appendAll([id, ...guess])
     logits = all[0] as Float32Array
@@ -59,5 +60,6 @@ export async function* generateAhead(
       logits = all[right + 1] as Float32Array
     }
     sequence.rewind(before + 1 + right)
+    if (guess.length > 0) width = right === guess.length ? Math.min(options.most, 2 * width) : right + 1
   }
 }

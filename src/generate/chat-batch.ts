@@ -10,16 +10,15 @@ import {
   type ChatOptions,
   type ChatResult,
   chat,
-  chatResult,
   checkAnswerOptions,
   generation,
   positions,
   promptParts,
-  write,
 } from './chat.js'
 import { generate } from './generate.js'
 import { readMessages } from './messages.js'
 import { encodeOpened, type OpenedPicture, openPictures } from './pictures.js'
+import { chatResult, write } from './write.js'
 
 /** As for one answer. Beams and guesses are themselves several sequences, so they are not among a batch's options. */
 export type ChatBatchOptions = Omit<ChatOptions, 'beams' | 'lookup' | 'draft' | 'overflow'>

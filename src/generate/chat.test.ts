@@ -210,7 +210,13 @@ describe('an answer', () => {
 
   it('is the same with a draft, itself or another, and leaves nothing behind', async () => {
     const { result: plain } = await ask(question(), { maxNewTokens: 24 })
-    const otherDir = writeRandomModel({ ...smallConfig, vocab_size: 6000, prompt_bos: 'first', max_length: 200, num_hidden_layers: 1 })
+    const otherDir = writeRandomModel({
+      ...smallConfig,
+      vocab_size: 6000,
+      prompt_bos: 'first',
+      max_length: 200,
+      num_hidden_layers: 1,
+    })
     copyFileSync(join(dir, 'tokenizer.model'), join(otherDir, 'tokenizer.model'))
     const other = await XComposer.load(otherDir, { threads: 1 })
     const itself = await XComposer.load(dir, { threads: 1 })

@@ -149,7 +149,7 @@ export function writeQuantized(weights: FloatWeights, out: string, format: Block
 }
 
 /** Parts other than the decoder are multiplied with hundreds of rows at once, where larger blocks are faster, and in 8 bits as good. */
-const EIGHT_BIT_BLOCK = 128
+const EIGHT_BIT_BLOCK = 256
 
 const groupFormat = (group: ParameterGroup, format: BlockFormat): BlockFormat =>
   group === 'decoder' ? format : { bits: 8, blockSize: Math.max(format.blockSize, EIGHT_BIT_BLOCK) }
