@@ -1,50 +1,23 @@
 /** Pictures and prompts at and beyond what is taken, through the command line: answered, or refused in one line with exit code 2. */
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { call, chat, commandConfig, commandModel, tokenizerFile } from '../../tests/support/command-line.js'
 import { png } from '../../tests/support/png.js'
-import { smallConfig, writeRandomModel } from '../../tests/support/random-model.js'
-import { liveHandles } from '../engine/index.js'
 import { Tokenizer } from '../text/tokenizer.js'
-import { fakeIo } from './fake-io.js'
-import { main } from './main.js'
 import { packageRoot } from './package.js'
 
-const config = { ...smallConfig, vocab_size: 6000, prompt_bos: 'first', max_length: 200 }
-const tokenizerFile = join(packageRoot, 'models', 'nano', 'tokenizer.model')
 const tokenizer = Tokenizer.load(tokenizerFile)
-let root = ''
-let good = ''
-
-beforeAll(() => {
-  root = mkdtempSync(join(tmpdir(), 'bad-input-'))
-  good = writeRandomModel(config)
-  copyFileSync(tokenizerFile, join(good, 'tokenizer.model'))
-  writeFileSync(join(root, 'a.png'), png(2, 2, 8, 0, Uint8Array.of(0, 9, 9, 0, 9, 9)))
-})
-afterAll(() => {
-  for (const dir of [root, good]) rmSync(dir, { recursive: true })
-  expect(liveHandles().byKind).toEqual({})
-})
-
-async function call(...argv: string[]) {
-  const io = fakeIo()
-  const code = await main(argv, io)
-  return { code, ...io.written }
-}
-
-const chat = (model: string, ...more: string[]) =>
-  call('chat', '--model', model, '--threads', '1', '--max-new-tokens', '4', ...more)
+const places = commandModel()
 
 describe('pictures', () => {
   const flat = (width: number, height: number) => png(width, height, 1, 0, Buffer.alloc(height * (1 + Math.ceil(width / 8))))
   const frames = sharp(Buffer.alloc(96, 7), { raw: { width: 4, height: 8, channels: 3, pageHeight: 4 } })
   const cmyk = join(packageRoot, 'tests', 'data', 'pictures', 'cmyk.jpg')
   const ask = async (bytes: Uint8Array | string) => {
-    writeFileSync(join(root, 'picture.png'), bytes)
-    return chat(good, '--image', join(root, 'picture.png'), 'What is this?')
+    writeFileSync(join(places.root, 'picture.png'), bytes)
+    return chat(places.good, '--image', join(places.root, 'picture.png'), 'What is this?')
   }
 
   it.each<[string, () => Uint8Array | string | Promise<Uint8Array>, RegExp]>([
@@ -80,15 +53,15 @@ describe('pictures', () => {
 
 describe('prompts', () => {
   const promptTokens = async (...argv: string[]) => {
-    const { out } = await chat(good, '--json', ...argv)
+    const { out } = await chat(places.good, '--json', ...argv)
     return (JSON.parse(out) as { usage: { promptTokens: number } }).usage.promptTokens
   }
 
   /** The good model with another context. */
   const withContext = (positions: number): string => {
-    const dir = join(root, `context-${positions}`)
-    cpSync(good, dir, { recursive: true })
-    writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...config, max_length: positions }))
+    const dir = join(places.root, `context-${positions}`)
+    cpSync(places.good, dir, { recursive: true })
+    writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...commandConfig, max_length: positions }))
     return dir
   }
 
@@ -96,7 +69,7 @@ describe('prompts', () => {
     ['greedily', () => []],
     ['with beams', () => ['--beams', '2']],
     ['with --lookup', () => ['--lookup']],
-    ['with a picture', () => ['--image', join(root, 'a.png')]],
+    ['with a picture', () => ['--image', join(places.root, 'a.png')]],
   ])('that fill the context are answered, one position more is refused: %s', async (_, options) => {
     const argv = [...options(), 'What is this?']
     const length = await promptTokens(...argv)
@@ -132,10 +105,10 @@ describe('prompts', () => {
       /data\.jsonl: record 0 \(line 1\): 0 <ImageHere> in the conversation but 1 image\(s\); write one for each image/,
     ],
   ])('of training data with %s', async (_, value, message) => {
-    const dir = join(root, `train-${value.length}`)
+    const dir = join(places.root, `train-${value.length}`)
     mkdirSync(dir)
-    copyFileSync(join(root, 'a.png'), join(dir, 'a.png'))
-    writeFileSync(join(dir, 'config.json'), JSON.stringify(config))
+    copyFileSync(join(places.root, 'a.png'), join(dir, 'a.png'))
+    writeFileSync(join(dir, 'config.json'), JSON.stringify(commandConfig))
     const conversations = [
       { from: 'user', value },
       { from: 'assistant', value: 'a dot' },

@@ -1,48 +1,28 @@
 /** Broken and hostile model directories, through the command line: one line that names file, tensor or field, and nothing written. */
-import { copyFileSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { png } from '../../tests/support/png.js'
-import { smallConfig, writeRandomModel } from '../../tests/support/random-model.js'
+import { describe, expect, it } from 'vitest'
+import { call, chat, commandConfig, commandModel, tokenizerFile } from '../../tests/support/command-line.js'
 import { archive, dict, p, selfReferring, storage, tensor } from '../../tests/support/torch-archive.js'
 import { openModelDirectory } from '../checkpoint/model-directory.js'
 import { type TensorToWrite, writeSafetensors } from '../checkpoint/safetensors.js'
 import { readTensor } from '../checkpoint/tensors.js'
-import { liveHandles } from '../engine/index.js'
-import { fakeIo } from './fake-io.js'
-import { main } from './main.js'
-import { packageRoot } from './package.js'
 
-const config = { ...smallConfig, vocab_size: 6000, prompt_bos: 'first', max_length: 200 }
-const tokenizerFile = join(packageRoot, 'models', 'nano', 'tokenizer.model')
 const norm = 'model.norm.weight'
 const singleFile = 'model.safetensors'
-let root = ''
-let good = ''
+const places = commandModel()
 let dirs = 0
-
-beforeAll(() => {
-  root = mkdtempSync(join(tmpdir(), 'bad-input-'))
-  good = writeRandomModel(config)
-  copyFileSync(tokenizerFile, join(good, 'tokenizer.model'))
-  writeFileSync(join(root, 'a.png'), png(2, 2, 8, 0, Uint8Array.of(0, 9, 9, 0, 9, 9)))
-})
-afterAll(() => {
-  for (const dir of [root, good]) rmSync(dir, { recursive: true })
-  expect(liveHandles().byKind).toEqual({})
-})
 
 /** A copy of the good model, changed. */
 function modelWith(change: (dir: string) => void): string {
-  const dir = join(root, `model-${dirs++}`)
-  cpSync(good, dir, { recursive: true })
+  const dir = join(places.root, `model-${dirs++}`)
+  cpSync(places.good, dir, { recursive: true })
   change(dir)
   return dir
 }
 
 const withConfig = (fields: object) => (dir: string) =>
-  writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...config, ...fields }))
+  writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...commandConfig, ...fields }))
 
 /** The model in two shards and their index, then changed. */
 const shards = (change: (dir: string, map: Record<string, string>) => void) => (dir: string) => {
@@ -64,7 +44,11 @@ const torch = (bytes: Buffer) => (dir: string) => {
 }
 
 function tensors(): TensorToWrite[] {
-  return [...openModelDirectory(good).tensors.values()].map((entry) => ({ ...entry, dtype: 'F32', data: readTensor(entry) }))
+  return [...openModelDirectory(places.good).tensors.values()].map((entry) => ({
+    ...entry,
+    dtype: 'F32',
+    data: readTensor(entry),
+  }))
 }
 
 /** One tensor in another form. */
@@ -76,15 +60,6 @@ const withTensor = (name: string, other: (was: TensorToWrite) => Partial<TensorT
 
 const withNaN = (name: string) =>
   withTensor(name, ({ data }) => ({ data: (data as Float32Array).slice().fill(Number.NaN, 3, 4) }))
-
-async function call(...argv: string[]) {
-  const io = fakeIo()
-  const code = await main(argv, io)
-  return { code, ...io.written }
-}
-
-const chat = (model: string, ...more: string[]) =>
-  call('chat', '--model', model, '--threads', '1', '--max-new-tokens', '4', ...more)
 
 const system = p.call(p.global('os.system'), p.tuple(p.text('touch pwned')))
 const vector = (elements: number) => dict(norm, tensor(storage(elements), 0, [elements], [1]))
@@ -158,24 +133,24 @@ describe('a model directory that is refused', () => {
     ],
   ])('%s', async (_, change, message) => {
     const dir = modelWith(change)
-    const out = join(root, 'quantised')
-    const page = join(root, 'page.html')
-    const replies = join(root, 'replies.jsonl')
+    const out = join(places.root, 'quantised')
+    const page = join(places.root, 'page.html')
+    const replies = join(places.root, 'replies.jsonl')
     const question = { id: '1', task: 't', images: [], question: 'x', answers: ['y'], scorer: 'exact' }
-    writeFileSync(join(root, 'questions.jsonl'), JSON.stringify(question))
-    const before = readdirSync(root)
+    writeFileSync(join(places.root, 'questions.jsonl'), JSON.stringify(question))
+    const before = readdirSync(places.root)
     for (const result of [
       await chat(dir, 'x'),
       await call('inspect', '--model', dir),
       await call('quantize', dir, out),
-      await call('compose', 'apples', '--library', root, '--out', page, '--model', dir),
-      await call('eval', join(root, 'questions.jsonl'), '--predictions', replies, '--model', dir),
+      await call('compose', 'apples', '--library', places.root, '--out', page, '--model', dir),
+      await call('eval', join(places.root, 'questions.jsonl'), '--predictions', replies, '--model', dir),
     ]) {
       expect(result.err).toMatch(message)
       expect(result.err).toMatch(/^xcomposer: [^\n]+\n$/)
       expect([result.code, result.out]).toEqual([2, ''])
     }
-    expect(readdirSync(root)).toEqual(before)
+    expect(readdirSync(places.root)).toEqual(before)
     expect(existsSync('pwned')).toBe(false)
   })
 
@@ -192,11 +167,11 @@ describe('weights that are no numbers', () => {
 
   it('do no harm where they are not needed', async () => {
     const { code, out, err } = await chat(modelWith(withNaN(name)), 'What is this?')
-    expect([code, out, err]).toEqual([0, (await chat(good, 'What is this?')).out, ''])
+    expect([code, out, err]).toEqual([0, (await chat(places.good, 'What is this?')).out, ''])
   })
 
   it('are named in one line, and end an answer that needs them', async () => {
-    const { code, out, err } = await chat(modelWith(withNaN(name)), '--image', join(root, 'a.png'), 'What is this?')
+    const { code, out, err } = await chat(modelWith(withNaN(name)), '--image', join(places.root, 'a.png'), 'What is this?')
     expect([code, out]).toEqual([1, ''])
     expect(err).toMatch(
       /^[^\n]*Plora_A.weight" holds NaN; [^\n]+\nxcomposer: the model gave a logit that is not a number; its weights are broken\n$/,
@@ -204,7 +179,7 @@ describe('weights that are no numbers', () => {
   })
 
   it('are warned of before quantising hides them', async () => {
-    const { code, err } = await call('quantize', modelWith(withNaN(name)), join(root, 'hides'))
+    const { code, err } = await call('quantize', modelWith(withNaN(name)), join(places.root, 'hides'))
     expect(code).toBe(0)
     expect(err).toMatch(warning)
   })

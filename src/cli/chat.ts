@@ -47,7 +47,7 @@ Example:
     const messages: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
     const given = args.positionals.length > 0 ? onlyPositional(args, 'chat', 'one question') : undefined
     if (given === undefined && io.inputIsTerminal && !args.flag('json')) {
-      return withModels(args, io, (model, draft) => dialogue(model, messages, images, { ...settings, ...draft }, io))
+      return withModels(args, io, settings, (model, draft) => dialogue(model, messages, images, { ...settings, ...draft }, io))
     }
     const text = (given ?? (await io.readInput())).trim()
     if (text === '')
@@ -55,7 +55,7 @@ Example:
     if (text.length > LONGEST_INPUT)
       throw new InputError(`question: expected at most ${LONGEST_INPUT} characters, got ${text.length}`)
 
-    return withModels(args, io, async (model, draft) => {
+    return withModels(args, io, settings, async (model, draft) => {
       const asked = [...messages, userMessage(text, images)]
       const answer = chat(model, asked, { ...settings, ...draft, signal: io.signal })
       const result = await streamed(answer, (piece) => {
@@ -80,11 +80,11 @@ function chatSettings(args: Args): Pick<ChatOptions, 'stop' | 'logprobs'> {
 async function withModels(
   args: Args,
   io: Io,
+  { beams = 1, sampling, lookup }: ChatOptions,
   use: (model: XComposer, draft: Pick<ChatOptions, 'draft'>) => Promise<number>,
 ): Promise<number> {
-  const { beams = 1, sampling } = answerSettings(args)
   const drafts = args.text('draft') !== undefined
-  if (drafts && (sampling !== 'greedy' || beams > 1 || args.flag('lookup'))) {
+  if (drafts && (sampling !== 'greedy' || beams > 1 || lookup)) {
     throw new InputError('--draft: only greedy decoding can guess ahead; leave out --beams, --lookup and what implies --sample')
   }
   const model = await loadModel(args, io)

@@ -2,21 +2,16 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { call } from '../../tests/support/command-line.js'
 import { XComposerError } from '../errors.js'
 import { fakeIo } from './fake-io.js'
-import { commands, guarded, main } from './main.js'
+import { commands, guarded } from './main.js'
 
 let root = ''
 beforeAll(() => {
   root = mkdtempSync(join(tmpdir(), 'cli-'))
 })
 afterAll(() => rmSync(root, { recursive: true }))
-
-async function call(...argv: string[]) {
-  const io = fakeIo()
-  const code = await main(argv, io)
-  return { code, ...io.written }
-}
 
 const oneLine = /^xcomposer: [^\n]+\n$/
 

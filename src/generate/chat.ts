@@ -76,11 +76,12 @@ export async function* chat(
 ): AsyncGenerator<string, ChatResult, void> {
   const began = performance.now()
   checkAnswerOptions(options)
-  const kept = options.overflow === 'forget' ? await fitting(model, messages, options) : messages
-  const { request, pictures } = readMessages(kept, options.prefix)
+  const asked: Asked =
+    options.overflow === 'forget' ? await fitting(model, messages, options) : readMessages(messages, options.prefix)
+  const { request, pictures } = asked
   const features = await encodePictures(model, pictures, options)
   const encoded = performance.now()
-  const parts = await promptParts(model, request, pictures, options)
+  const parts = asked.parts ?? (await promptParts(model, request, pictures, options))
   const draft = options.draft && isGreedy(options) ? await openDraft(model, options.draft, request, pictures, options) : undefined
   try {
     return yield* answer(model, parts, features, options, { began, encoded }, draft?.guess)
@@ -101,19 +102,24 @@ function isGreedy({ sampling = 'greedy', beams = 1 }: ChatOptions): boolean {
   return sampling === 'greedy' && beams === 1
 }
 
-/** The messages without as many of the oldest turns as it takes to leave room for the answer. */
-async function fitting(
-  model: XComposer,
-  messages: readonly ChatMessage[],
-  options: ChatOptions,
-): Promise<readonly ChatMessage[]> {
+/** What is asked, and its prompt where that was made already. */
+interface Asked extends ReturnType<typeof readMessages> {
+  readonly parts?: readonly PromptPart[]
+}
+
+/**
+ * The request without as many of the oldest turns as it takes to leave room for the answer, and its prompt. Where nothing is left to leave out
+ * it comes without a prompt, as it was asked.
+ */
+async function fitting(model: XComposer, messages: readonly ChatMessage[], options: ChatOptions): Promise<Asked> {
   const wanted = options.maxNewTokens ?? DEFAULT_NEW_TOKENS
   const room = model.contextLength - Math.min(wanted, Math.floor(model.contextLength / 2))
   for (let kept = messages; ; ) {
-    const { request, pictures } = readMessages(kept, options.prefix)
-    const parts = await promptParts(model, request, pictures, options, Number.POSITIVE_INFINITY)
+    const asked = readMessages(kept, options.prefix)
+    const parts = await promptParts(model, asked.request, asked.pictures, options, Number.POSITIVE_INFINITY)
+    if (positions(parts) <= room) return { ...asked, parts }
     const less = withoutOldestTurn(kept)
-    if (positions(parts) <= room || !less) return kept
+    if (!less) return asked
     kept = less
   }
 }

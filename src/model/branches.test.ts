@@ -1,36 +1,24 @@
 /** Branches of one sequence against independent sequences, which know nothing of each other. */
 import { rmSync } from 'node:fs'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { smallConfig, writeRandomModel } from '../../tests/support/random-model.js'
+import { largestDifference, ROUNDING, smallDecoder } from '../../tests/support/small-decoder.js'
 import { liveHandles } from '../engine/index.js'
 import { beamSearch } from '../generate/beam.js'
 import { openModel } from './checkpoint-model.js'
 import type { BranchingSequence } from './sequence.js'
 import { DecoderModel, type DecoderSequence } from './xcomposer.js'
 
-const dir = writeRandomModel()
-let model: DecoderModel
-beforeAll(() => {
-  model = new DecoderModel(openModel(dir), { threads: 1 })
-})
-afterAll(() => {
-  model.dispose()
-  rmSync(dir, { recursive: true })
-  expect(liveHandles().byKind).toEqual({})
-})
-
-/** The ordinary graph on two rows at once and on one differs by up to 1.3e-4 in these logits, which reach 17: other products, other sums. */
-const ROUNDING = 5e-4
+const small = smallDecoder()
 
 const ids = (n: number, from = 3) => Array.from({ length: n }, (_, i) => from + ((i * 37) % 190))
-const largest = (a: Float32Array, b: Float32Array) => a.reduce((m, x, i) => Math.max(m, Math.abs(x - (b[i] as number))), 0)
 
 /** A sequence that holds a prompt with four image rows, and its last logits. */
 async function prompted(
   length: number,
   limit?: number,
-  on = model,
+  on = small.model,
 ): Promise<{ sequence: DecoderSequence; logits: Float32Array }> {
   const sequence = on.sequence(limit)
   const logits = await sequence.appendRows(on.store.embed(ids(length)), length, [2, 3, 4, 5])
@@ -38,7 +26,7 @@ async function prompted(
 }
 
 /** Logits after the prompt and `path`, on a sequence of its own. */
-async function alone(length: number, path: readonly number[], on = model): Promise<Float32Array> {
+async function alone(length: number, path: readonly number[], on = small.model): Promise<Float32Array> {
   const { sequence } = await prompted(length, undefined, on)
   try {
     return await sequence.append(path)
@@ -48,7 +36,7 @@ async function alone(length: number, path: readonly number[], on = model): Promi
 }
 
 /** The plain implementation: every branch is computed from its prompt, every time. */
-function independent(length: number, on = model): BranchingSequence {
+function independent(length: number, on = small.model): BranchingSequence {
   return {
     length,
     append: (path) => alone(length, path, on),
@@ -85,7 +73,7 @@ describe('branches', () => {
             const logits = await branches.step(parents, next)
             expect(logits.length).toBe(paths.length)
             for (const [i, path] of paths.entries())
-              expect(largest(logits[i] as Float32Array, await alone(length, path))).toBeLessThan(ROUNDING)
+              expect(largestDifference(logits[i] as Float32Array, await alone(length, path))).toBeLessThan(ROUNDING)
           }
         } finally {
           branches.dispose()
@@ -112,7 +100,7 @@ describe('branches', () => {
     branches.dispose()
     expect(sequence.length).toBe(100)
     expect([cache.filled('keys', 1), cache.filled('values', 1)]).toEqual([keys, values])
-    expect(largest(await sequence.append([9]), await alone(100, [9]))).toBeLessThan(ROUNDING)
+    expect(largestDifference(await sequence.append([9]), await alone(100, [9]))).toBeLessThan(ROUNDING)
     sequence.dispose()
   })
 
@@ -126,7 +114,7 @@ describe('branches', () => {
       logits = await branches.step(step === 0 ? [0, 0, 0, 0] : [2, 2, 2, 2], [1, 2, 3 + (step % 50), 4])
       path.push(3 + (step % 50))
     }
-    expect(largest(logits[2] as Float32Array, await alone(200, path))).toBeLessThan(ROUNDING)
+    expect(largestDifference(logits[2] as Float32Array, await alone(200, path))).toBeLessThan(ROUNDING)
     expect(sequence.cache.length + sequence.cache.room).toBeLessThan(200 + 4 * 150)
     branches.dispose()
     sequence.dispose()
@@ -178,11 +166,11 @@ describe('beam search on branches', () => {
       const other = await prompted(30, undefined, on)
       for (const id of path) {
         const [branched] = await branches.step([0], [id])
-        expect(largest(branched as Float32Array, await other.sequence.append([id]))).toBeLessThan(ROUNDING)
+        expect(largestDifference(branched as Float32Array, await other.sequence.append([id]))).toBeLessThan(ROUNDING)
       }
       branches.dispose()
       const [again, fresh] = [await sequence.append([9]), await prompted(30, undefined, on)]
-      expect(largest(again, await fresh.sequence.append([9]))).toBeLessThan(ROUNDING)
+      expect(largestDifference(again, await fresh.sequence.append([9]))).toBeLessThan(ROUNDING)
       for (const s of [sequence, other.sequence, fresh.sequence]) s.dispose()
     } finally {
       on.dispose()

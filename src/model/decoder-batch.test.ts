@@ -1,30 +1,13 @@
 /** Rows of a batch against sequences that are alone. */
-import { rmSync } from 'node:fs'
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { writeRandomModel } from '../../tests/support/random-model.js'
-import { liveHandles } from '../engine/index.js'
-import { openModel } from './checkpoint-model.js'
+import { expect, it } from 'vitest'
+import { largestDifference, ROUNDING, smallDecoder } from '../../tests/support/small-decoder.js'
 import { DecoderBatch } from './decoder-batch.js'
 import type { Sequence } from './sequence.js'
-import { DecoderModel } from './xcomposer.js'
 
-const dir = writeRandomModel()
-let model: DecoderModel
-beforeAll(() => {
-  model = new DecoderModel(openModel(dir), { threads: 1 })
-})
-afterAll(() => {
-  model.dispose()
-  rmSync(dir, { recursive: true })
-  expect(liveHandles().byKind).toEqual({})
-})
-
-/** The ordinary graph on two rows at once and on one differs by up to 1.3e-4 in these logits, which reach 17: other products, other sums. */
-const ROUNDING = 5e-4
+const small = smallDecoder()
 
 const ids = (n: number, from: number) => Array.from({ length: n }, (_, i) => 3 + ((from + i * 37) % 190))
-const largest = (a: Float32Array, b: Float32Array) => a.reduce((m, x, i) => Math.max(m, Math.abs(x - (b[i] as number))), 0)
 
 /** Logits of each id appended after a prompt. */
 async function appended(sequence: Sequence, next: readonly number[]): Promise<Float32Array[]> {
@@ -35,10 +18,10 @@ async function appended(sequence: Sequence, next: readonly number[]): Promise<Fl
 
 /** A batch of rows with prompts of these lengths. */
 async function batchOf(prompts: readonly number[]): Promise<{ batch: DecoderBatch; rows: Sequence[] }> {
-  const batch = new DecoderBatch(model, prompts.length, 1)
+  const batch = new DecoderBatch(small.model, prompts.length, 1)
   const rows: Sequence[] = []
   for (const [i, length] of prompts.entries()) {
-    const sequence = model.sequence()
+    const sequence = small.model.sequence()
     await sequence.append(ids(length, i))
     rows.push(batch.join(sequence))
     sequence.dispose()
@@ -62,12 +45,12 @@ it('each row gives the logits of its sequence alone, whatever the others hold an
       )
       batch.dispose()
       for (const [i, { prompt, steps, seed }] of specs.entries()) {
-        const sequence = model.sequence()
+        const sequence = small.model.sequence()
         await sequence.append(ids(prompt, i))
         const want = await appended(sequence, ids(steps, seed))
         sequence.dispose()
         for (const [step, logits] of want.entries())
-          expect(largest(logits, got[i]?.[step] as Float32Array)).toBeLessThan(ROUNDING)
+          expect(largestDifference(logits, got[i]?.[step] as Float32Array)).toBeLessThan(ROUNDING)
       }
     }),
     { numRuns: 25 },
@@ -80,9 +63,9 @@ it('a pass that fails fails for every row, and the next one runs', async () => {
   const results = await Promise.allSettled([first.append([100_000]), second.append([7])])
   for (const result of results) expect(String((result as PromiseRejectedResult).reason)).toMatch(/token id 100000 is outside/)
   first.dispose()
-  const alone = model.sequence()
+  const alone = small.model.sequence()
   await alone.append(ids(6, 1))
-  expect(largest(await second.append([7]), await alone.append([7]))).toBeLessThan(ROUNDING)
+  expect(largestDifference(await second.append([7]), await alone.append([7]))).toBeLessThan(ROUNDING)
   await expect(first.append([1])).rejects.toThrow('after it left')
   alone.dispose()
   second.dispose()

@@ -81,7 +81,7 @@ export class DecoderSessions {
     const parts = stretches(step.tokens, step.imageColumns ?? [])
     if (parts.length === 1) return this.runStretch(step, parts[0]?.image ?? false, cache)
     const { hiddenSize, vocabularySize } = this.config
-    cache.reserve(cache.length + step.tokens, cache.length + step.tokens)
+    cache.reserve(cache.length + step.tokens)
     const logits = new Float32Array(step.logitColumns.length * vocabularySize)
     const hidden: Float32Array[] = []
     for (const { start, end, image } of parts) {

@@ -3,6 +3,7 @@ import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { smallConfig, writeRandomModel } from '../../tests/support/random-model.js'
+import { largestDifference } from '../../tests/support/small-decoder.js'
 import { openModelDirectory } from '../checkpoint/model-directory.js'
 import { writeSafetensors } from '../checkpoint/safetensors.js'
 import { readTensor } from '../checkpoint/tensors.js'
@@ -47,7 +48,6 @@ async function imageLogits(dir: string): Promise<Float32Array> {
   }
 }
 
-const largest = (a: Float32Array, b: Float32Array) => a.reduce((m, x, i) => Math.max(m, Math.abs(x - (b[i] as number))), 0)
 const correlation = (a: Float32Array, b: Float32Array) => {
   const dot = (x: Float32Array, y: Float32Array) => x.reduce((s, v, i) => s + v * (y[i] as number), 0)
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b))
@@ -60,7 +60,7 @@ describe('PLoRA', () => {
   })
   it('acts on image rows', async () => {
     const [a, b] = [fresh(), fresh(smallConfig, 1, /Plora/)]
-    expect(largest(await imageLogits(a), await imageLogits(b))).toBeGreaterThan(1e-3)
+    expect(largestDifference(await imageLogits(a), await imageLogits(b))).toBeGreaterThan(1e-3)
   })
 })
 
@@ -80,8 +80,8 @@ describe('the KV cache', () => {
       let single: Float32Array = new Float32Array(0)
       for (let i = 0; i < 700; i++)
         single = await sequences[2].appendRows(rows.subarray(i * 64, (i + 1) * 64), 1, image.includes(i) ? [0] : [])
-      expect(largest(chunked, whole.logits)).toBeLessThan(1e-4)
-      expect(largest(single, whole.logits)).toBeLessThan(1e-4)
+      expect(largestDifference(chunked, whole.logits)).toBeLessThan(1e-4)
+      expect(largestDifference(single, whole.logits)).toBeLessThan(1e-4)
     } finally {
       for (const s of sequences) s.dispose()
       model.dispose()

@@ -50,8 +50,7 @@ export class VisionSession {
   /** pixels [images, 3, S, S] -> rows [images * tokens, hidden]. */
   async encode(pixels: Float32Array, images: number): Promise<Float32Array> {
     if (this.merged) throw new RangeError('pictures of this model are tiled')
-    const { hiddenSize } = this.config.decoder
-    return this.runTower(pixels, images, this.vision.tokens * hiddenSize)
+    return this.runTower(pixels, images)
   }
 
   /** One tiled picture -> rows [tiledTokens, hidden]. */
@@ -67,19 +66,20 @@ export class VisionSession {
     const pixels = new Float32Array(tiles * whole.length)
     pixels.set(whole)
     pixels.set(cutTiles(canvas, tilesHigh, tilesWide, s), whole.length)
-    const features = await this.runTower(pixels, tiles, tokens * hiddenSize)
+    const features = await this.runTower(pixels, tiles)
     return mergeTiles(features, tilesHigh, tilesWide, Math.sqrt(tokens), hiddenSize, this.merged?.marks as TileMarks)
   }
 
-  /** pixels [images, 3, S, S] -> [images, width], a few at a time. */
-  private async runTower(pixels: Float32Array, images: number, width: number): Promise<Float32Array> {
-    const s = this.vision.imageSize
+  /** pixels [images, 3, S, S] -> [images, tokens, rowWidth], a few at a time. */
+  private async runTower(pixels: Float32Array, images: number): Promise<Float32Array> {
+    const { imageSize: s, tokens } = this.vision
     const size = 3 * s * s
+    const width = tokens * this.rowWidth
     const all = new Float32Array(new ArrayBuffer(images * width * 4))
     for (let first = 0; first < images; first += PICTURES_AT_ONCE) {
       const end = Math.min(images, first + PICTURES_AT_ONCE)
       const input = Value.of('f32', [end - first, 3, s, s], pixels.slice(first * size, end * size))
-      all.set(await this.run(this.tower, 'pixels', input, [end - first, width / this.rowWidth, this.rowWidth]), first * width)
+      all.set(await this.run(this.tower, 'pixels', input, [end - first, tokens, this.rowWidth]), first * width)
     }
     return all
   }
