@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Graph, Session, Value } from '../src/engine/index.js'
+import { fullAttention, Graph, Session, Value } from '../src/engine/index.js'
 import { InputError } from '../src/errors.js'
 import { generate } from '../src/generate/generate.js'
 import { decodeImage } from '../src/image/decode.js'
@@ -49,7 +49,8 @@ class VisionParts {
     const w = store.weights()
     const { imageSize, hiddenSize, tokens } = vision
     const t = new Graph('tower')
-    t.output('rows', visionTower(t, w, vision, t.input('pixels', 'f32', [1, 3, imageSize, imageSize])))
+    const pixels = t.input('pixels', 'f32', [1, 3, imageSize, imageSize])
+    t.output('rows', visionTower(t, w, vision, pixels, { attend: fullAttention }))
     this.tower = new Session(t, store.valuesFor(t), sessionOptions)
     const p = new Graph('projector')
     p.output('rows', projector(p, w, p.input('features', 'f32', [1, tokens, hiddenSize])))

@@ -216,6 +216,7 @@ export class DecoderSessions {
         : {}),
     }
     const states: Tensor[] = []
+    const wanted = g.input('logit_index', 'i64', ['logit_rows', 2])
     const past = ['batch', c.kvHeads, 'capacity', c.headDim]
     const hidden = decoder(
       g,
@@ -233,10 +234,9 @@ export class DecoderSessions {
         g.output(`value.${layer}`, value)
         return output
       },
-      (_, state) => states.push(state),
+      kind.hidden ? { onHidden: (_, state) => states.push(state) } : { keep: wanted },
     )
-    const rows = gatherRows(g, hidden, g.input('logit_index', 'i64', ['logit_rows', 2]))
-    g.output('logits', w.product(g, rows, 'output'))
+    g.output('logits', w.product(g, kind.hidden ? gatherRows(g, hidden, wanted) : hidden, 'output'))
     return states
   }
 

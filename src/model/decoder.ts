@@ -2,7 +2,7 @@
  * The InternLM2 decoder with PLoRA (SPEC 4), for training and inference alike. `attend` is the one place where the two
  * part: differentiable attention over the whole sequence, or fused attention over a KV cache.
  */
-import { add, type Graph, mul, rmsNorm, silu, type Tensor } from '../engine/index.js'
+import { add, type Graph, gatherRows, mul, type RowIndex, rmsNorm, silu, type Tensor } from '../engine/index.js'
 import type { DecoderConfig } from './config.js'
 import { type ImageRows, markRows, plora } from './plora.js'
 import type { Weights } from './weights.js'
@@ -10,7 +10,10 @@ import type { Weights } from './weights.js'
 /** Attention of one layer: qkv [batch, tokens, (heads + 2 kvHeads) d] -> [batch, tokens, heads d]. */
 export type Attend = (g: Graph, qkv: Tensor, layer: number) => Tensor
 
-/** One block: x + attention(norm(x)), then + ffn(norm(.)). x [batch, tokens, hidden]. */
+/**
+ * One block: x + attention(norm(x)), then + ffn(norm(.)). x [batch, tokens, hidden].
+ * @param keep the only rows that are wanted behind the attention, which sees all of them; the result is then [rows, hidden]
+ */
 export function decoderBlock(
   g: Graph,
   w: Weights,
@@ -19,23 +22,35 @@ export function decoderBlock(
   layer: number,
   image: ImageRows,
   attend: Attend,
+  keep?: RowIndex,
 ): Tensor {
   const at = `model.layers.${layer}`
   const { wqkv, others } = c.plora
   const mark = (rows: Tensor) => markRows(g, rows, image)
   const normed = mark(rmsNorm(g, x, w.tensor(g, `${at}.attention_norm.weight`), c.normEpsilon))
-  const attended = attend(g, plora(g, w, normed, `${at}.attention.wqkv`, wqkv), layer)
-  const h = add(g, x, plora(g, w, mark(attended), `${at}.attention.wo`, others))
+  const kept = (rows: Tensor) => (keep ? gatherRows(g, rows, keep) : rows)
+  const attended = kept(attend(g, plora(g, w, normed, `${at}.attention.wqkv`, wqkv), layer))
+  const h = add(g, kept(x), plora(g, w, mark(attended), `${at}.attention.wo`, others))
   const n = mark(rmsNorm(g, h, w.tensor(g, `${at}.ffn_norm.weight`), c.normEpsilon))
   const gate = silu(g, plora(g, w, n, `${at}.feed_forward.w1`, others))
   const wide = mark(mul(g, gate, plora(g, w, n, `${at}.feed_forward.w3`, others)))
   return add(g, h, plora(g, w, wide, `${at}.feed_forward.w2`, others))
 }
 
+/** What a caller wants of the decoder besides its last states. */
+export interface DecoderOptions {
+  /** Sees the input and each block's output, as the reference's `hidden_states` list does. */
+  readonly onHidden?: (index: number, hidden: Tensor) => void
+  /**
+   * The rows whose last states are wanted, where these are not all: the result is [rows, hidden]. What the last block does behind its
+   * attention is done for these alone. With it, `image` may only be 'all' or undefined.
+   */
+  readonly keep?: RowIndex
+}
+
 /**
  * All blocks and the final norm: embeddings [batch, tokens, hidden] -> hidden states of the same shape.
  * @param image rows that are image tokens: [batch, column] pairs, or all; undefined for a graph without PLoRA
- * @param onHidden sees the input and each block's output, as the reference's `hidden_states` list does
  */
 export function decoder(
   g: Graph,
@@ -44,13 +59,14 @@ export function decoder(
   embeddings: Tensor,
   image: ImageRows,
   attend: Attend,
-  onHidden: (index: number, hidden: Tensor) => void = () => {},
+  { onHidden = () => {}, keep }: DecoderOptions = {},
 ): Tensor {
   let x = embeddings
   onHidden(0, x)
   for (let layer = 0; layer < c.layers; layer++) {
-    x = decoderBlock(g, w, c, x, layer, image, attend)
-    if (layer + 1 < c.layers) onHidden(layer + 1, x)
+    const last = layer + 1 === c.layers
+    x = decoderBlock(g, w, c, x, layer, image, attend, last ? keep : undefined)
+    if (!last) onHidden(layer + 1, x)
   }
   const hidden = rmsNorm(g, x, w.tensor(g, 'model.norm.weight'), c.normEpsilon)
   onHidden(c.layers, hidden)

@@ -87,6 +87,22 @@ describe('the KV cache', () => {
       model.dispose()
     }
   })
+  it('logits of any rows are the same whether the last block is done for these alone or for all', async () => {
+    const model = new DecoderModel(openModel(fresh()), { threads: 1 })
+    const prompt = ids(60)
+    const imageColumns = [20, 21, 22, 23, 24]
+    const step = { embeddings: model.store.embed(prompt), tokens: 60, imageColumns, logitColumns: [59, 3, 22, 40, 24] }
+    const sequences = [model.sequence(), model.sequence()] as const
+    try {
+      const these = await model.sessions.run(step, sequences[0].cache)
+      const all = await model.sessions.run({ ...step, hidden: true }, sequences[1].cache)
+      expect(all.logits.some((x) => Math.abs(x) > 1)).toBe(true)
+      expect(largestDifference(these.logits, all.logits)).toBeLessThan(1e-4)
+    } finally {
+      for (const s of sequences) s.dispose()
+      model.dispose()
+    }
+  })
   it('refuses a prompt beyond the context in one line', async () => {
     const model = new DecoderModel(openModel(fresh()), { threads: 1 })
     const sequence = model.sequence(16)

@@ -1,5 +1,5 @@
 /** Vision tower and projector as inference sessions: pixels in, rows for the decoder out. */
-import { Graph, Session, type SessionOptions, Value } from '../engine/index.js'
+import { fullAttention, Graph, Session, type SessionOptions, Value } from '../engine/index.js'
 import { cutTiles, type TiledPixels } from '../image/tiles.js'
 import type { ModelConfig, VisionConfig } from './config.js'
 import { tileMarks } from './parameters.js'
@@ -30,7 +30,8 @@ export class VisionSession {
     const { imageSize: s, hiddenSize, tiled } = this.vision
     const w = store.weights()
     const g = new Graph('vision')
-    const features = visionTower(g, w, this.vision, g.input('pixels', 'f32', ['images', 3, s, s]))
+    const pixels = g.input('pixels', 'f32', ['images', 3, s, s])
+    const features = visionTower(g, w, this.vision, pixels, { attend: fullAttention })
     g.output('rows', tiled ? features : projector(g, w, features))
     this.rowWidth = tiled ? hiddenSize : config.decoder.hiddenSize
     this.tower = new Session(g, store.valuesFor(g), options)

@@ -57,26 +57,33 @@ function convolutionalStem(g: Graph, w: Weights, c: VisionConfig, pixels: Tensor
   return x
 }
 
-function attention(g: Graph, w: Weights, c: VisionConfig, x: Tensor, name: string): Tensor {
-  const [images, tokens] = x.shape as [Dim, Dim]
-  const d = c.hiddenSize / c.heads
-  const heads = (part: string) =>
-    transpose(g, reshape(g, dense(g, w, x, `${name}.${part}`), [images, tokens, c.heads, d]), [0, 2, 1, 3])
-  const scores = matmul(g, heads('q_proj'), heads('k_proj'), { transB: true, alpha: 1 / Math.sqrt(d) })
-  const mixed = transpose(g, matmul(g, softmax(g, scores), heads('v_proj')), [0, 2, 1, 3])
-  return dense(g, w, reshape(g, mixed, [images, tokens, c.hiddenSize]), `${name}.out_proj`)
+/** Every row looks at every row: queries, keys and values [images, tokens, hidden] -> the same shape. */
+export type TowerAttention = (g: Graph, q: Tensor, k: Tensor, v: Tensor, heads: number) => Tensor
+
+/** The differentiable form, for training. */
+const plainAttention: TowerAttention = (g, q, k, v, heads) => {
+  const [images, tokens, hidden] = q.shape as [Dim, Dim, number]
+  const d = hidden / heads
+  const byHead = (x: Tensor) => transpose(g, reshape(g, x, [images, tokens, heads, d]), [0, 2, 1, 3])
+  const scores = matmul(g, byHead(q), byHead(k), { transB: true, alpha: 1 / Math.sqrt(d) })
+  return reshape(g, transpose(g, matmul(g, softmax(g, scores), byHead(v)), [0, 2, 1, 3]), [images, tokens, hidden])
 }
 
-/**
- * pixels [images, 3, S, S] normalised -> features [images, tokens, hidden].
- * @param onHidden sees the state after pre_layrnorm (0) and after each block, class token included
- */
+/** What varies between uses of the tower. */
+export interface TowerOptions {
+  /** Default: the differentiable form. */
+  readonly attend?: TowerAttention
+  /** Sees the state after pre_layrnorm (0) and after each block, class token included. */
+  readonly onHidden?: (index: number, hidden: Tensor) => void
+}
+
+/** pixels [images, 3, S, S] normalised -> features [images, tokens, hidden]. */
 export function visionTower(
   g: Graph,
   w: Weights,
   c: VisionConfig,
   pixels: Tensor,
-  onHidden: (index: number, hidden: Tensor) => void = () => {},
+  { attend = plainAttention, onHidden = () => {} }: TowerOptions = {},
 ): Tensor {
   const p = visionPrefix
   const patches = c.stem ? convolutionalStem(g, w, c, pixels) : patchEmbedding(g, w, c, pixels)
@@ -89,7 +96,10 @@ export function visionTower(
   onHidden(0, x)
   for (let i = 0; i < c.layers; i++) {
     const at = `${p}.encoder.layers.${i}`
-    x = add(g, x, attention(g, w, c, norm(g, w, x, `${at}.layer_norm1`, c.normEpsilon), `${at}.self_attn`))
+    const rows = norm(g, w, x, `${at}.layer_norm1`, c.normEpsilon)
+    const part = (name: string) => dense(g, w, rows, `${at}.self_attn.${name}`)
+    const mixed = attend(g, part('q_proj'), part('k_proj'), part('v_proj'), c.heads)
+    x = add(g, x, dense(g, w, mixed, `${at}.self_attn.out_proj`))
     const wide = quickGelu(g, dense(g, w, norm(g, w, x, `${at}.layer_norm2`, c.normEpsilon), `${at}.mlp.fc1`))
     x = add(g, x, dense(g, w, wide, `${at}.mlp.fc2`))
     onHidden(i + 1, x)

@@ -131,7 +131,7 @@ export class DecoderSequence implements RewindableSequence, BranchingSequence {
         embeddings: part,
         tokens: end - start,
         imageColumns: imageColumns.filter((c) => c >= start && c < end).map((c) => c - start),
-        logitColumns: [end - start - 1],
+        logitColumns: end === tokens ? [end - start - 1] : [],
       }
       logits = (await this.model.sessions.run(step, this.cache)).logits
       for (let i = start; i < end; i++) this.content.push(content[i] as number)

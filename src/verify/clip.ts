@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openModelDirectory } from '../checkpoint/model-directory.js'
 import { readTensor } from '../checkpoint/tensors.js'
-import { evaluateGraph, Graph, gelu, quickGelu, silu, type Tensor } from '../engine/index.js'
+import { evaluateGraph, fullAttention, Graph, gelu, quickGelu, silu, type Tensor } from '../engine/index.js'
 import { parseModelConfig } from '../model/config.js'
 import { resizePositions } from '../model/position-resize.js'
 import { visionTower } from '../model/vision.js'
@@ -27,9 +27,17 @@ async function* tower(dir: string): AsyncGenerator<CaseResult> {
   const g = new Graph('clip')
   const pixels = g.input('pixels', 'f32', ['images', 3, config.imageSize, config.imageSize])
   const outputs: Record<string, Tensor> = {}
-  outputs.features = visionTower(g, floatWeights(new Map(entries.map((e) => [e.name, e.shape]))), config, pixels, (i, state) => {
-    outputs[`hidden_states.${i}`] = state
-  })
+  const w = floatWeights(new Map(entries.map((e) => [e.name, e.shape])))
+  // Training's attention and inference's: the same numbers are expected of both.
+  for (const [form, attend] of [
+    ['', undefined],
+    ['fused ', fullAttention],
+  ] as const) {
+    const onHidden = (i: number, state: Tensor) => {
+      outputs[`${form}hidden_states.${i}`] = state
+    }
+    outputs[`${form}features`] = visionTower(g, w, config, pixels, { ...(attend ? { attend } : {}), onHidden })
+  }
   const inputs = Object.fromEntries(entries.map((e) => [e.name, { dtype: 'f32' as const, shape: e.shape, data: readTensor(e) }]))
   const shape = golden.shape('pixel_values')
   const result = await evaluateGraph(
@@ -38,7 +46,9 @@ async function* tower(dir: string): AsyncGenerator<CaseResult> {
     outputs,
     { images },
   )
-  for (const name of Object.keys(outputs)) yield compared(name, result[name]?.data as Float32Array, golden.floats(name), 1e-4)
+  for (const name of Object.keys(outputs)) {
+    yield compared(name, result[name]?.data as Float32Array, golden.floats(name.replace('fused ', '')), 1e-4)
+  }
 }
 
 async function* activations(dir: string): AsyncGenerator<CaseResult> {

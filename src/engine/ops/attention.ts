@@ -81,3 +81,17 @@ export function cachedAttention(g: Graph, qkv: Tensor, a: CachedAttention): { ou
   ) as [Tensor, Tensor, Tensor]
   return { output, key, value }
 }
+
+/**
+ * Attention of every row to every row, fused (inference only): queries, keys and values [batch, tokens, heads d] -> the same shape.
+ * The scores of a few rows at a time stay in the processor's cache.
+ */
+export function fullAttention(g: Graph, q: Tensor, k: Tensor, v: Tensor, heads: number): Tensor {
+  const shape = expectRank('fullAttention', q, 'f32', 3)
+  for (const other of [k, v]) {
+    if (other.shape.length !== 3 || other.shape[2] !== shape[2]) {
+      throw new ShapeError('fullAttention', [shape, other.shape], 'three equal shapes', 'others')
+    }
+  }
+  return g.node('MultiHeadAttention', [q, k, v], [{ shape, dtype: 'f32' }], { num_heads: heads }, 'com.microsoft')[0] as Tensor
+}
