@@ -1,7 +1,7 @@
 /**
  * `bench -- llama`: prefill of 512 positions and decoding of 128 tokens, as llama-bench measures them, against llama-bench itself on
  * a q4_0 GGUF of the same shape, interleaved. Beside the speeds stand what buys them: bits a weight, the rounding error on the
- * same numbers, and the share of the memory's read rate that decoding reaches.
+ * same numbers (what that does to predictions is rounding.ts's question), and the share of the memory's read rate that decoding reaches.
  */
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
@@ -12,6 +12,7 @@ import { z } from 'zod'
 import type { BlockFormat } from '../src/engine/index.js'
 import { InputError } from '../src/errors.js'
 import { generate } from '../src/generate/generate.js'
+import { blockSuffix, openModel } from '../src/model/checkpoint-model.js'
 import type { DecoderConfig } from '../src/model/config.js'
 import { normals } from '../src/model/normal-numbers.js'
 import { dequantizeRows, quantizeBlocks } from '../src/model/quantize-blocks.js'
@@ -71,6 +72,7 @@ export async function benchLlama(o: BenchOptions): Promise<BenchResult> {
     const rate = (side: readonly Speeds[], what: keyof Speeds) => side.map((s) => s[what])
     const report = summarise('llama', rate(ours, 'prefill'), rate(peer, 'prefill'))
     const decode = summarise('llama decode', rate(ours, 'decode'), rate(peer, 'decode'))
+    // Of the matrices that a token's step reads: all but the embedding, which is cut more finely.
     const bits = quantization.bits + 32 / quantization.blockSize
     return {
       report,
@@ -85,14 +87,13 @@ export async function benchLlama(o: BenchOptions): Promise<BenchResult> {
           ggufBytes: statSync(gguf).size,
           spread: { prefill: digits(spread(rate(peer, 'prefill'))), decode: digits(spread(rate(peer, 'decode'))) },
         },
-        bitsPerWeight: { ours: bits, peer: Q4_0_BITS },
+        bitsPerWeight: { ours: digits(decoderBits(o.model)), peer: Q4_0_BITS },
         relativeError: {
           ours: digits(ourError(weights, quantization)),
           peer: digits(relative(weights, dequantizeQ4(quantizeQ4(weights)))),
         },
         memory: {
           readGBps: digits(memory),
-          // The weights that a token's step reads: all matrices but the embedding.
           decodeShare: digits((median(rate(ours, 'decode')) * readWeights(c) * bits) / 8e9 / memory),
           peerDecodeShare: digits((median(rate(peer, 'decode')) * readWeights(c) * Q4_0_BITS) / 8e9 / memory),
         },
@@ -162,6 +163,18 @@ function relative(values: Float32Array, restored: Float32Array): number {
     squares += w * w
   }
   return Math.sqrt(errors / squares)
+}
+
+/** Bits that the decoder's matrices take in the file, scales included, for each weight. */
+function decoderBits(dir: string): number {
+  const { directory, specs, formats } = openModel(dir)
+  let [bits, weights] = [0, 0]
+  for (const { name, shape, group } of specs) {
+    if (group !== 'decoder' || !formats.has(name)) continue
+    weights += shape.reduce((a, b) => a * b, 1)
+    for (const suffix of Object.values(blockSuffix)) bits += 8 * (directory.tensors.get(name + suffix)?.byteLength ?? 0)
+  }
+  return bits / weights
 }
 
 function readWeights(c: DecoderConfig): number {

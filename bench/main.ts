@@ -16,6 +16,8 @@ import { benchLookup } from './lookup.js'
 import { benchMemory } from './memory.js'
 import { benchPlora } from './plora.js'
 import { benchProfile } from './profile.js'
+import { benchQuantize } from './quantize.js'
+import { benchRounding } from './rounding.js'
 import { digits } from './samples.js'
 import { benchStart } from './start.js'
 import { benchTrain } from './train.js'
@@ -30,12 +32,14 @@ const benchmarks: Readonly<Record<string, (o: BenchOptions) => Promise<BenchResu
   lookup: benchLookup,
   start: benchStart,
   profile: benchProfile,
+  rounding: benchRounding,
+  quantize: benchQuantize,
 }
 
 const usage = `usage: npm run -s bench -- <${Object.keys(benchmarks).join('|')}> [options]
   --python PATH   a Python with torch and numpy: the peer of train, decode and image, interleaved in the same session
   --llama-bench PATH  llama: llama.cpp's benchmark program, interleaved as well
-  --runs N        timed runs of each side (default 7)
+  --runs N        timed runs of each side (default 7); rounding: parts of the text
   --threads N     threads of each side (default: all cores)
   --config FILE   train: shape of the model (default recipes/nano/config.json)
   --model DIR     all but train: model directory (default models/nano)

@@ -14,26 +14,46 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.byteLength; ) at += writeSync(fd, bytes, at, Math.min(WRITE_BYTES, bytes.byteLength - at))
 }
 
+/** A file that stands under its name only once it is complete: `commit`, or `discard` and nothing has happened. */
+export class AtomicFile {
+  /** Where the content is written. */
+  readonly fd: number
+  private readonly temporary: string
+  private open = true
+
+  constructor(private readonly file: string) {
+    this.temporary = `${file}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`
+    this.fd = openSync(this.temporary, 'wx')
+  }
+
+  commit(): void {
+    fsyncSync(this.fd)
+    closeSync(this.fd)
+    this.open = false
+    renameSync(this.temporary, this.file)
+    syncDirectory(dirname(this.file))
+  }
+
+  discard(): void {
+    if (this.open) closeSync(this.fd)
+    this.open = false
+    rmSync(this.temporary, { force: true })
+  }
+}
+
 /**
  * Creates `file` with what `fill` writes to the descriptor. When `fill` throws, nothing is left behind and an existing
  * `file` is untouched.
  */
 export function writeFileAtomically(file: string, fill: (fd: number) => void): void {
-  const temporary = `${file}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`
-  const fd = openSync(temporary, 'wx')
-  let open = true
+  const made = new AtomicFile(file)
   try {
-    fill(fd)
-    fsyncSync(fd)
-    closeSync(fd)
-    open = false
-    renameSync(temporary, file)
+    fill(made.fd)
+    made.commit()
   } catch (error) {
-    if (open) closeSync(fd)
-    rmSync(temporary, { force: true })
+    made.discard()
     throw error
   }
-  syncDirectory(dirname(file))
 }
 
 /** A text file in UTF-8, written as writeFileAtomically does. */

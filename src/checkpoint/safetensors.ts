@@ -4,7 +4,7 @@
  * read, so a hostile file costs its own header and no more. It does not know what the tensors mean (SPEC section 3).
  */
 import { InputError } from '../errors.js'
-import { writeAll, writeFileAtomically } from './atomic.js'
+import { AtomicFile, writeAll, writeFileAtomically } from './atomic.js'
 import { narrowBF16, narrowF16 } from './half.js'
 import { describe, isRecord, parseJsonObject, statFile } from './json.js'
 import { BYTES, type Dtype, isDtype, readBytes, sizeOf, type TensorEntry } from './tensors.js'
@@ -19,12 +19,21 @@ export interface SafetensorsFile {
 /** A float32 array is stored in the float dtype asked for; any other view is stored byte for byte. */
 export type TensorData = Float32Array | Uint8Array | ArrayBufferView
 
-export interface TensorToWrite {
+interface TensorHead {
   readonly name: string
   readonly dtype: Dtype
   readonly shape: readonly number[]
+}
+
+/** One tensor of a file to be written. */
+export interface TensorToWrite extends TensorHead {
   /** A function is called when its turn comes, so that a large model need not be in memory at once. */
   readonly data: TensorData | (() => TensorData)
+}
+
+/** One tensor of a file whose data takes time to make. */
+export interface TensorToStream extends TensorHead {
+  readonly data: () => TensorData | Promise<TensorData>
 }
 
 const MAX_HEADER = 100_000_000
@@ -125,7 +134,40 @@ export function writeSafetensors(
   tensors: Iterable<TensorToWrite>,
   metadata: Readonly<Record<string, string>> = {},
 ): void {
-  const ordered = inAlignedOrder(file, [...tensors])
+  const { ordered, head } = layout(file, [...tensors], metadata)
+  writeFileAtomically(file, (fd) => {
+    writeAll(fd, head)
+    for (const tensor of ordered) {
+      writeAll(fd, encode(file, tensor, typeof tensor.data === 'function' ? tensor.data() : tensor.data))
+    }
+  })
+}
+
+/** Writes a file as writeSafetensors does, one tensor after the other, each waited for. */
+export async function streamSafetensors(
+  file: string,
+  tensors: Iterable<TensorToStream>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const { ordered, head } = layout(file, [...tensors], metadata)
+  const made = new AtomicFile(file)
+  try {
+    writeAll(made.fd, head)
+    for (const tensor of ordered) writeAll(made.fd, encode(file, tensor, await tensor.data()))
+    made.commit()
+  } catch (error) {
+    made.discard()
+    throw error
+  }
+}
+
+/** Tensors in the order of their bytes, and everything that stands before these. */
+function layout<T extends TensorHead>(
+  file: string,
+  tensors: readonly T[],
+  metadata: Readonly<Record<string, string>>,
+): { ordered: T[]; head: Uint8Array } {
+  const ordered = inAlignedOrder(file, tensors)
   const header = new Map<string, unknown>()
   if (Object.keys(metadata).length > 0) header.set('__metadata__', metadata)
   let end = 0
@@ -141,21 +183,17 @@ export function writeSafetensors(
   const head = new Uint8Array(start).fill(0x20)
   new DataView(head.buffer).setBigUint64(0, BigInt(start - 8), true)
   head.set(json, 8)
-  writeFileAtomically(file, (fd) => {
-    writeAll(fd, head)
-    for (const tensor of ordered) writeAll(fd, encode(file, tensor))
-  })
+  return { ordered, head }
 }
 
-function inAlignedOrder(file: string, tensors: readonly TensorToWrite[]): TensorToWrite[] {
-  const isEven = ({ name, dtype, shape }: TensorToWrite): boolean =>
-    sizeOf(`${file}: tensor ${describe(name)}`, dtype, shape) % WIDEST === 0
+function inAlignedOrder<T extends TensorHead>(file: string, tensors: readonly T[]): T[] {
+  const isEven = ({ name, dtype, shape }: T): boolean => sizeOf(`${file}: tensor ${describe(name)}`, dtype, shape) % WIDEST === 0
   const odd = tensors.filter((tensor) => !isEven(tensor)).sort((a, b) => BYTES[b.dtype] - BYTES[a.dtype])
   return [...tensors.filter(isEven), ...odd]
 }
 
-function encode(file: string, { name, dtype, shape, data }: TensorToWrite): Uint8Array {
-  let view: ArrayBufferView = typeof data === 'function' ? data() : data
+function encode(file: string, { name, dtype, shape }: TensorHead, data: TensorData): Uint8Array {
+  let view: ArrayBufferView = data
   if (view instanceof Float32Array && dtype === 'F16') view = narrowF16(view)
   else if (view instanceof Float32Array && dtype === 'BF16') view = narrowBF16(view)
   const expected = sizeOf(file, dtype, shape)

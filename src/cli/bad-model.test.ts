@@ -117,6 +117,11 @@ describe('a model directory that is refused', () => {
       /num_attention_heads 4 is not divisible by num_key_value/,
     ],
     [
+      'heads of an odd size',
+      withConfig({ num_attention_heads: 64 }),
+      /the head dimension is odd: rotary positions need an even one/,
+    ],
+    [
       'a pickle that calls os.system',
       torch(archive(dict(norm, system))),
       /pytorch_model\.bin: the pickle asks for "os\.system".*refused/,

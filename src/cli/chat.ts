@@ -1,12 +1,13 @@
 /** `xcomposer chat`: one answer, or a dialogue on a terminal (dialogue.ts). */
 import { InputError } from '../errors.js'
-import { type ChatMessage, type ChatOptions, chat } from '../generate/chat.js'
+import { type ChatMessage, type ChatOptions, chat, checkAnswerOptions } from '../generate/chat.js'
+import { checkDraft } from '../generate/draft.js'
 import type { XComposer } from '../model/xcomposer.js'
 import { type Args, type Command, onlyPositional } from './command.js'
 import { dialogue } from './dialogue.js'
 import type { Io } from './io.js'
 import { pictureFile, streamed, userMessage } from './messages.js'
-import { answerHelp, answerOptions, answerSettings, loadModel, modelHelp, modelOptions } from './model-options.js'
+import { answerHelp, answerOptions, answerSettings, loadModel, modelDirectory, modelHelp, modelOptions } from './model-options.js'
 
 const LONGEST_INPUT = 1_000_000
 
@@ -42,6 +43,7 @@ Example:
 `,
   async run(args, io) {
     const settings = { ...answerSettings(args), ...chatSettings(args) }
+    asOptions(() => checkAnswerOptions(settings))
     const images = args.texts('image').map(pictureFile)
     const system = args.text('system')
     const messages: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
@@ -76,6 +78,16 @@ function chatSettings(args: Args): Pick<ChatOptions, 'stop' | 'logprobs'> {
   return { ...(stop.length > 0 ? { stop } : {}), ...(logprobs === undefined ? {} : { logprobs }) }
 }
 
+/** Runs a check of the library, whose messages begin with the option's name there, which is that of the command line too. */
+function asOptions(check: () => void): void {
+  try {
+    check()
+  } catch (cause) {
+    if (cause instanceof InputError) throw new InputError(`--${cause.message}`, { cause })
+    throw cause
+  }
+}
+
 /** Loads the model, and the one that guesses for it where there is one; disposes both. */
 async function withModels(
   args: Args,
@@ -87,11 +99,14 @@ async function withModels(
   if (drafts && (sampling !== 'greedy' || beams > 1 || lookup)) {
     throw new InputError('--draft: only greedy decoding can guess ahead; leave out --beams, --lookup and what implies --sample')
   }
+  // A large model takes a while: what is wrong with the other one should be said before.
+  if (drafts) modelDirectory(args, 'draft')
   const model = await loadModel(args, io)
   try {
     if (!drafts) return await use(model, {})
     const draft = await loadModel(args, io, 'draft')
     try {
+      asOptions(() => checkDraft(model, draft))
       return await use(model, { draft })
     } finally {
       draft.dispose()

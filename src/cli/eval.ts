@@ -51,12 +51,14 @@ Example:
     const limit = args.wholeNumber('limit', 1, 1_000_000_000)
     const maxNewTokens = args.wholeNumber('max-new-tokens', 1, 1_000_000) ?? 64
     const beams = args.wholeNumber('beams', 1, 16) ?? 1
-    const batch = args.wholeNumber('batch', 1, 256) ?? 1
-    if (batch > 1 && beams > 1) throw new InputError('--batch: beams are already decoded together; leave out --batch or --beams')
+    const wanted = args.wholeNumber('batch', 1, 256) ?? 1
+    if (wanted > 1 && beams > 1) throw new InputError('--batch: beams are already decoded together; leave out --batch or --beams')
     const predictionsFile = args.text('predictions')
     if (predictionsFile !== undefined) checkOutputFile('--predictions', predictionsFile)
     const questions = readQuestions(file)
-    const model = baseline === 'majority' ? undefined : await loadModel(args, io)
+    // Rows without a question would only be planned for.
+    const batch = Math.min(wanted, questions.length, limit ?? wanted)
+    const model = baseline === 'majority' ? undefined : await loadModel(args, io, 'model', batch)
     const progress = progressLine(io)
     try {
       const options = { maxNewTokens, signal: io.signal }

@@ -59,7 +59,7 @@ Example:
       preset,
       args.wholeNumber('seed', 0, 2 ** 32 - 1) ?? 0,
     )
-    if (bits) writeQuantized(weights, out, { bits: bits === '4' ? 4 : 8, blockSize })
+    if (bits) await writeQuantized(weights, out, { bits: bits === '4' ? 4 : 8, blockSize })
     else writeHalf(weights, out)
     if (tokenizer !== undefined) copyFileSync(tokenizer, join(out, 'tokenizer.model'))
     io.out(`${out}: ${(statSync(join(out, 'model.safetensors')).size / 1e9).toFixed(2)} GB\n`)

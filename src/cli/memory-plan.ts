@@ -3,25 +3,41 @@ import { freemem } from 'node:os'
 import { XComposerError } from '../errors.js'
 import { inspect } from '../evaluate/inspect.js'
 import type { CheckpointModel } from '../model/checkpoint-model.js'
+import { isStretched } from '../model/rotary.js'
 import type { Io } from './io.js'
 
 /** Bytes. */
 export interface MemoryPlan {
   readonly weights: number
-  /** Keys and values at the model's longest prompt and answer. */
+  /** Keys and values at the model's longest prompt and answer, of all sequences. */
   readonly kv: number
   /** The largest activations of the vision tower for one picture. */
   readonly vision: number
   readonly available: number
+  /** Answers made together; not in bytes. */
+  readonly batch: number
 }
 
 /** Below this nobody needs to be told. */
 const WORTH_SAYING = 2 ** 30
 
-/** The plan of a model. @param available bytes; by default what the machine, or the container, has left */
-export function memoryPlan({ config }: CheckpointModel, available = availableBytes()): MemoryPlan {
+/**
+ * The plan of a model.
+ * @param batch answers that are asked for together; a model that cannot batch makes them one by one
+ * @param available bytes; by default what the machine, or the container, has left
+ */
+export function memoryPlan({ config }: Pick<CheckpointModel, 'config'>, batch = 1, available = availableBytes()): MemoryPlan {
   const { memory } = inspect(config)
-  return { weights: memory.weights, kv: memory.kvFull, vision: memory.visionActivations, available }
+  const rows = isStretched(config.decoder, config.maxLength) ? 1 : batch
+  // Prompts are computed in a sequence of their own and copied into the batch's rows.
+  const sequences = rows > 1 ? rows + 1 : 1
+  return {
+    weights: memory.weights,
+    kv: sequences * memory.kvFull,
+    vision: memory.visionActivations,
+    available,
+    batch: rows,
+  }
 }
 
 function availableBytes(): number {
@@ -34,11 +50,12 @@ function availableBytes(): number {
  */
 export function announceMemory(name: string, plan: MemoryPlan, io: Io): void {
   const needed = plan.weights + plan.kv + plan.vision
-  const figures = `${gib(needed)} GiB: weights ${gib(plan.weights)}, KV cache ${gib(plan.kv)}, vision ${gib(plan.vision)}`
+  const many = plan.batch > 1
+  const kv = `${gib(plan.kv)}${many ? ` (batch of ${plan.batch})` : ''}`
+  const figures = `${gib(needed)} GiB: weights ${gib(plan.weights)}, KV cache ${kv}, vision ${gib(plan.vision)}`
   if (needed > plan.available) {
-    throw new XComposerError(
-      `${name}: needs ${figures}, but only ${gib(plan.available)} GiB are free; quantize it, or use a machine with more memory`,
-    )
+    const advice = `${many ? 'make the batch smaller, ' : ''}quantize it, or use a machine with more memory`
+    throw new XComposerError(`${name}: needs ${figures}, but only ${gib(plan.available)} GiB are free; ${advice}`)
   }
   if (needed >= WORTH_SAYING) io.err(`memory: ${figures}; ${gib(plan.available)} GiB are free\n`)
 }

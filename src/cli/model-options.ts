@@ -41,8 +41,11 @@ export function modelDirectory(args: Args, option: 'model' | 'draft' = 'model'):
   return dir
 }
 
-/** Loads the model that the options name; the caller disposes it. Notices go to stderr. */
-export async function loadModel(args: Args, io: Io, option: 'model' | 'draft' = 'model'): Promise<XComposer> {
+/**
+ * Loads the model that the options name; the caller disposes it. Notices go to stderr.
+ * @param batch answers that it will make together, for the memory that they need
+ */
+export async function loadModel(args: Args, io: Io, option: 'model' | 'draft' = 'model', batch = 1): Promise<XComposer> {
   const threads = args.wholeNumber('threads', 1, 1024)
   const provider = args.oneOf('provider', providers)
   const dir = modelDirectory(args, option)
@@ -50,7 +53,7 @@ export async function loadModel(args: Args, io: Io, option: 'model' | 'draft' = 
     ...(threads === undefined ? {} : { threads }),
     ...(provider === undefined ? {} : { provider }),
     onNotice: (line) => io.err(`${line}\n`),
-    onOpened: (checkpoint) => announceMemory(dir, memoryPlan(checkpoint), io),
+    onOpened: (checkpoint) => announceMemory(dir, memoryPlan(checkpoint, batch), io),
   })
 }
 

@@ -2,15 +2,19 @@
 import { appendFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { statFile } from '../checkpoint/json.js'
+import type { BlockFormat } from '../engine/index.js'
 import { InputError } from '../errors.js'
 import { divergence } from '../evaluate/divergence.js'
+import { Calibration, calibrationWindows } from '../model/calibration.js'
+import { openModel, tokenizerPath } from '../model/checkpoint-model.js'
 import { quantizeModel } from '../model/quantize-model.js'
+import { Tokenizer } from '../text/tokenizer.js'
 import type { Command } from './command.js'
 
 export const quantizeCommand: Command = {
   name: 'quantize',
   summary: 'store a model in 4 or 8 bits',
-  options: { bits: { type: 'string' }, block: { type: 'string' }, text: { type: 'string' } },
+  options: { bits: { type: 'string' }, block: { type: 'string' }, calibrate: { type: 'string' }, text: { type: 'string' } },
   help: `Usage: xcomposer quantize DIR OUT [options]
 
 Writes the model of DIR to the directory OUT with its linear weights in blocks of 4 or 8 bits, piece by piece. The vision tower,
@@ -18,10 +22,13 @@ PLoRA and the projector always take 8 bits. Prints the relative error of the rou
 
       --bits N               4 or 8 (default 8)
       --block N              values that share a scale: 16, 32, 64 or 128 (default 32)
-      --text FILE            a text on which to compare both models: perplexity, divergence, agreement
+      --calibrate FILE       a text like those the model will meet (8,000 tokens are enough): the decoder is rounded with regard to
+                             what it reads there, which makes 4 bits notably more exact, and takes minutes for a large model
+      --text FILE            another text, on which to compare both models: perplexity, divergence, agreement
 
 Example:
   xcomposer quantize runs/nano-2-sft models/nano --bits 8
+  xcomposer quantize ./internlm-xcomposer2-vl-7b ./vl-7b-4bit --bits 4 --block 128 --calibrate texts.txt
 `,
   async run(args, io) {
     const [dir, out, ...rest] = args.positionals
@@ -32,12 +39,19 @@ Example:
     const text = file === undefined ? undefined : readText(file)
     const bits = args.oneOf('bits', ['4', '8'] as const) ?? '8'
     const block = args.oneOf('block', ['16', '32', '64', '128'] as const) ?? '32'
-    const { groups, bytes } = quantizeModel(dir, out, { bits: bits === '4' ? 4 : 8, blockSize: Number(block) }, (line) =>
-      io.err(`${line}\n`),
-    )
+    const format: BlockFormat = { bits: bits === '4' ? 4 : 8, blockSize: Number(block) }
+    const calibrationFile = args.text('calibrate')
+    const windows = calibrationFile === undefined ? undefined : readWindows(dir, calibrationFile)
+    const { groups, bytes } = await quantizeModel(dir, out, format, {
+      onNotice: (line) => io.err(`${line}\n`),
+      ...(windows
+        ? { calibrate: (weights) => new Calibration(weights, windows, (done, of) => io.err(`layer ${done} of ${of}\n`)) }
+        : {}),
+    })
     io.out(`${out}: ${(bytes / 1e6).toFixed(1)} MB\n`)
-    for (const { group, tensors, bits: own, relativeError } of groups) {
-      io.out(`  ${group.padEnd(10)} ${tensors} tensors in ${own} bits, relative error ${relativeError.toFixed(4)}\n`)
+    for (const { group, tensors, bitsPerWeight, relativeError } of groups) {
+      const each = `${tensors} tensors, ${bitsPerWeight.toFixed(2)} bits a weight`
+      io.out(`  ${group.padEnd(10)} ${each}, relative error ${relativeError.toFixed(4)}\n`)
     }
     if (text !== undefined) {
       const { tokens, perplexity, kl, agreement } = await divergence(dir, out, text)
@@ -47,6 +61,16 @@ Example:
     }
     return 0
   },
+}
+
+/** The ids to calibrate with, in the model's own tokens. */
+function readWindows(dir: string, file: string): number[][] {
+  const tokenizer = Tokenizer.load(tokenizerPath(openModel(dir)))
+  try {
+    return calibrationWindows(tokenizer.encode(readText(file)), tokenizer.bosId)
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`--calibrate ${file}: ${error.message}`) : error
+  }
 }
 
 const LONGEST_TEXT = 10_000_000

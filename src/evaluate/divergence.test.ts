@@ -37,7 +37,7 @@ it('grows with the rounding', async () => {
     ([8, 4] as const).map(async (bits) => {
       const out = `${dir}-q${bits}`
       dirs.push(out)
-      quantizeModel(dir, out, { bits, blockSize: 32 })
+      await quantizeModel(dir, out, { bits, blockSize: 32 })
       return divergence(dir, out, text)
     }),
   )

@@ -3,6 +3,7 @@
  * (SPEC sections 2, 3 and 14c). It reads no weights and measures nothing. One multiply-add counts as 2 FLOPs; norms, softmax and
  * activations, which are below 1 %, are not counted.
  */
+import { cacheWidth } from '../engine/index.js'
 import type { ModelConfig, VisionConfig } from '../model/config.js'
 import { modelParameters, type ParameterGroup } from '../model/parameters.js'
 import { tensorFormat } from '../model/quantize-model.js'
@@ -121,7 +122,7 @@ export function memoryUse(config: ModelConfig): MemoryUse {
     weights += count * (format ? format.bits / 8 + 4 / format.blockSize : 4)
     total += count
   }
-  const kvPerToken = 2 * c.layers * c.kvHeads * c.headDim * 4
+  const kvPerToken = 2 * c.layers * c.kvHeads * cacheWidth(c.headDim) * 4
   return {
     weights,
     weightsHalf: total * 2,

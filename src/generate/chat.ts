@@ -7,7 +7,7 @@ import type { XComposer } from '../model/xcomposer.js'
 import { type ChatRequest, chatPrompt, type PromptPart } from '../text/prompt.js'
 import { type Guess, generateAhead } from './ahead.js'
 import { beamSearch } from './beam.js'
-import { DRAFT_IDS, draftGuess } from './draft.js'
+import { checkDraft, DRAFT_IDS, draftGuess } from './draft.js'
 import { type GenerateOptions, generate } from './generate.js'
 import { type ChosenLogprob, checkLogprobs } from './logprobs.js'
 import { generateWithLookup } from './lookup.js'
@@ -124,20 +124,22 @@ async function fitting(model: XComposer, messages: readonly ChatMessage[], optio
   }
 }
 
-/** The smaller model with the same prompt read. @throws InputError where it speaks another language of tokens */
+/**
+ * The smaller model with the same prompt read; nothing where that does not fit its context, behind whose end it guesses nothing.
+ * @throws InputError where it speaks another language of tokens
+ */
 async function openDraft(
   model: XComposer,
   draft: XComposer,
   request: ChatRequest,
   pictures: readonly Picture[],
   options: ChatOptions,
-): Promise<{ guess: Guess; close(): void }> {
-  if (draft.tokenizer.size !== model.tokenizer.size) {
-    const sizes = `${draft.tokenizer.size} and ${model.tokenizer.size} pieces`
-    throw new InputError(`${draft.name}: cannot guess for ${model.name}, whose tokenizer is another (${sizes})`)
-  }
+): Promise<{ guess: Guess; close(): void } | undefined> {
+  checkDraft(model, draft)
+  const parts = await promptParts(draft, request, pictures, options, Number.POSITIVE_INFINITY)
+  if (positions(parts) >= draft.contextLength) return undefined
   const features = await encodePictures(draft, pictures, options)
-  const { sequence } = await draft.prefill(await promptParts(draft, request, pictures, options), features)
+  const { sequence } = await draft.prefill(parts, features)
   return { guess: draftGuess(sequence, draft.contextLength), close: () => draft.keep(sequence) }
 }
 

@@ -2,12 +2,27 @@
  * Guesses from a smaller model that reads the same prompt: its own greedy choices. It is asked again after every step, so it takes
  * back what the large model did not choose and reads what it chose instead.
  */
+import { InputError } from '../errors.js'
 import type { RewindableSequence } from '../model/sequence.js'
+import type { XComposer } from '../model/xcomposer.js'
 import type { Guess } from './ahead.js'
 import { argmax } from './processors.js'
 
 /** Ids that a smaller model guesses at once: each costs a step of it. */
 export const DRAFT_IDS = 4
+
+/** Throws InputError where the ids of `draft` are not those of `model`, so that it cannot guess them. */
+export function checkDraft(model: XComposer, draft: XComposer): void {
+  const checkSame = (what: string, unit: string, size: (of: XComposer) => number): void => {
+    const [guessed, wanted] = [size(draft), size(model)]
+    if (guessed === wanted) return
+    const sizes = `${guessed} and ${wanted} ${unit}`
+    throw new InputError(`draft: ${draft.name} cannot guess for ${model.name}, whose ${what} is another (${sizes})`)
+  }
+  checkSame('tokenizer', 'pieces', ({ tokenizer }) => tokenizer.size)
+  // Models pad their tables differently; an id that only one of them has would end the answer in the middle.
+  checkSame('vocab_size', 'ids', ({ config }) => config.decoder.vocabularySize)
+}
 
 /**
  * @param sequence the smaller model's, with the prompt in it; it stays the caller's

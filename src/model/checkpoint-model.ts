@@ -5,7 +5,7 @@ import { checkFloat, readTensor, type TensorEntry } from '../checkpoint/tensors.
 import type { BlockFormat } from '../engine/index.js'
 import { InputError } from '../errors.js'
 import { type CheckpointShapes, type ModelConfig, parseModelConfig } from './config.js'
-import { modelParameters, type ParameterSpec, tileMarks, visionPrefix } from './parameters.js'
+import { embeddingTable, modelParameters, type ParameterSpec, tileMarks, visionPrefix } from './parameters.js'
 
 /** An opened checkpoint: nothing is read yet but headers. */
 export interface CheckpointModel {
@@ -53,8 +53,8 @@ export function openModel(dir: string): CheckpointModel {
 const BLOCK_SIZES = [16, 32, 64, 128, 256]
 
 /**
- * How a tensor in blocks is cut. The decoder is as config.json says; other parts may have more bits and larger blocks, which shows in the
- * bytes and the number of their blocks.
+ * How a tensor in blocks is cut. The decoder is as config.json says, but for its embedding, whose blocks may be smaller; other parts may
+ * have more bits and larger blocks. Which it is shows in the bytes and the number of the blocks.
  * @throws InputError when values, scales and config.json disagree
  */
 function blockFormat(
@@ -70,9 +70,14 @@ function blockFormat(
     throw new InputError(`${where}: only matrices are stored in blocks, expected [${spec.shape.join(', ')}]`)
   const [rows, inputs] = spec.shape as [number, number]
   const [, count = 0, bytes = 0] = values.shape
+  const smaller = BLOCK_SIZES.filter((size) => size < quantization.blockSize)
   const larger = BLOCK_SIZES.filter((size) => size > quantization.blockSize)
   const others: BlockFormat[] =
-    spec.group === 'decoder' ? [] : [quantization.blockSize, ...larger].map((blockSize) => ({ bits: 8, blockSize }))
+    spec.name === embeddingTable
+      ? smaller.map((blockSize) => ({ bits: quantization.bits, blockSize }))
+      : spec.group === 'decoder'
+        ? []
+        : [quantization.blockSize, ...larger].map((blockSize) => ({ bits: 8, blockSize }))
   const format = [quantization, ...others].find(
     ({ bits, blockSize }) => bytes === (blockSize * bits) / 8 && count === Math.ceil(inputs / blockSize),
   )

@@ -4,6 +4,7 @@
  */
 import {
   cachedAttention,
+  cacheWidth,
   Graph,
   gatherRows,
   Session,
@@ -199,11 +200,12 @@ export class DecoderSessions {
     const c = this.config
     const w = this.store.weights()
     const embeddings = g.input('embeddings', 'f32', ['batch', 'tokens', c.hiddenSize])
+    const width = cacheWidth(c.headDim)
     const shared = {
       lastIndex: g.input('last_index', 'i32', ['batch']),
       totalLength: g.input('total_length', 'i32', [1]),
-      cos: g.input('cos', 'f32', ['positions', c.headDim / 2]),
-      sin: g.input('sin', 'f32', ['positions', c.headDim / 2]),
+      cos: g.input('cos', 'f32', ['positions', width / 2]),
+      sin: g.input('sin', 'f32', ['positions', width / 2]),
       heads: c.heads,
       kvHeads: c.kvHeads,
       ...(kind.branches
@@ -217,7 +219,7 @@ export class DecoderSessions {
     }
     const states: Tensor[] = []
     const wanted = g.input('logit_index', 'i64', ['logit_rows', 2])
-    const past = ['batch', c.kvHeads, 'capacity', c.headDim]
+    const past = ['batch', c.kvHeads, 'capacity', width]
     const hidden = decoder(
       g,
       w,

@@ -152,7 +152,7 @@ describe('quantised weights', () => {
     const dir = fresh()
     const out = `${dir}-q8`
     dirs.push(out)
-    for (const { relativeError } of quantizeModel(dir, out, { bits: 8, blockSize: 32 }).groups)
+    for (const { relativeError } of (await quantizeModel(dir, out, { bits: 8, blockSize: 32 })).groups)
       expect(relativeError).toBeLessThan(0.01)
     // Random weights amplify every rounding far more than trained ones do.
     expect(correlation(await textLogits(dir), await textLogits(out))).toBeGreaterThan(0.98)
@@ -161,14 +161,14 @@ describe('quantised weights', () => {
 })
 
 describe('a model in 4 bits', () => {
-  const quantised = () => {
+  const quantised = async () => {
     const dir = fresh()
     const out = `${dir}-q4`
     dirs.push(out)
-    return { dir, out, report: quantizeModel(dir, out, { bits: 4, blockSize: 32 }) }
+    return { dir, out, report: await quantizeModel(dir, out, { bits: 4, blockSize: 32 }) }
   }
   it('keeps PLoRA, tower and projector in 8, and answers close to its float32', async () => {
-    const { dir, out, report } = quantised()
+    const { dir, out, report } = await quantised()
     expect(report.groups.map(({ group, bits }) => [group, bits])).toEqual([
       ['decoder', 4],
       ['plora', 8],
@@ -181,8 +181,8 @@ describe('a model in 4 bits', () => {
   it.each([
     ['another block size', { method: 'blocks', bits: 4, block_size: 64 }, /expected U8 \[.*in blocks of 64/],
     ['no blocks at all', null, /stored in blocks, but config.json has no quantization_config/],
-  ])('is refused where its configuration says %s', (_, quantization, message) => {
-    const { out } = quantised()
+  ])('is refused where its configuration says %s', async (_, quantization, message) => {
+    const { out } = await quantised()
     const file = join(out, 'config.json')
     writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), quantization_config: quantization }))
     expect(() => openModel(out)).toThrow(message)

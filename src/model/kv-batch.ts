@@ -1,8 +1,8 @@
 /**
- * Keys and values of several independent sequences side by side, [rows, kvHeads, capacity, d] per layer. A row begins at its own
+ * Keys and values of several independent sequences side by side, [rows, kvHeads, capacity, D] per layer. A row begins at its own
  * first position and is as long as it is: fused attention takes a length for each row, so nothing is padded.
  */
-import { allocate, Value } from '../engine/index.js'
+import { allocate, cacheWidth, Value } from '../engine/index.js'
 import { InputError, XComposerError } from '../errors.js'
 import type { DecoderConfig } from './config.js'
 import { copyPositions, grown, type KvCache, RotaryState } from './kv-cache.js'
@@ -35,7 +35,7 @@ export class KvBatch {
   }
 
   private get rowSize(): number {
-    return this.config.kvHeads * this.capacity * this.config.headDim
+    return this.config.kvHeads * this.capacity * cacheWidth(this.config.headDim)
   }
 
   /** Copies a sequence into the next row. */
@@ -89,7 +89,7 @@ export class KvBatch {
     this.release()
   }
 
-  /** [rows in use, kvHeads, capacity, d] per layer. */
+  /** [rows in use, kvHeads, capacity, D] per layer with D = cacheWidth(d). */
   get keys(): readonly Value<'f32'>[] {
     return this.bound().slice(0, this.config.layers)
   }
@@ -101,7 +101,7 @@ export class KvBatch {
   private bound(): readonly Value<'f32'>[] {
     if (this.views.length === 0) {
       const rows = this.lengths.length
-      const shape = [rows, this.config.kvHeads, this.capacity, this.config.headDim]
+      const shape = [rows, this.config.kvHeads, this.capacity, cacheWidth(this.config.headDim)]
       this.views = this.buffers.map((buffer) => Value.of('f32', shape, buffer.subarray(0, rows * this.rowSize)))
     }
     return this.views

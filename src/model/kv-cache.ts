@@ -1,5 +1,5 @@
 /** One sequence's keys and values, rotated keys as the reference stores them, growing in place up to a capacity. */
-import { Value } from '../engine/index.js'
+import { cacheWidth, Value } from '../engine/index.js'
 import { InputError } from '../errors.js'
 import type { DecoderConfig } from './config.js'
 import { isStretched, rotaryTables } from './rotary.js'
@@ -12,12 +12,13 @@ export function grown(capacity: number, needed: number): number {
   return Math.ceil(Math.max(needed, capacity * 1.5) / STEP) * STEP
 }
 
-/** Copies the first `positions` of every head between buffers [heads, capacity, d] that may differ in capacity. */
+/** Copies the first `positions` of every head between buffers [heads, capacity, D] that may differ in capacity. */
 export function copyPositions(from: Float32Array, to: Float32Array, c: DecoderConfig, positions: number): void {
-  const { kvHeads, headDim: d } = c
+  const { kvHeads } = c
+  const filled = positions * cacheWidth(c.headDim)
   const [wide, target] = [from.length / kvHeads, to.length / kvHeads]
   for (let head = 0; head < kvHeads; head++) {
-    to.set(from.subarray(head * wide, head * wide + positions * d), head * target)
+    to.set(from.subarray(head * wide, head * wide + filled), head * target)
   }
 }
 
@@ -35,8 +36,9 @@ export class RotaryState {
   tables(capacity: number, total: number): { cos: Value; sin: Value } {
     if (isStretched(this.config, total)) this.longest = Math.max(this.longest, total)
     if (!this.made || this.made.positions < capacity || this.made.longest !== this.longest) {
-      const t = rotaryTables(this.config, capacity, this.longest)
-      const shape = [capacity, this.config.headDim / 2]
+      const columns = cacheWidth(this.config.headDim) / 2
+      const t = rotaryTables(this.config, capacity, this.longest, columns)
+      const shape = [capacity, columns]
       this.dispose()
       this.made = {
         cos: Value.of('f32', shape, t.cos),
@@ -63,7 +65,7 @@ export class RotaryState {
   }
 }
 
-/** KV buffers of one sequence, [1, kvHeads, capacity, d] per layer; `dispose` once. */
+/** KV buffers of one sequence, [1, kvHeads, capacity, D] per layer with D = cacheWidth(d); `dispose` once. */
 export class KvCache {
   keys: Value<'f32'>[] = []
   values: Value<'f32'>[] = []
@@ -105,9 +107,9 @@ export class KvCache {
   }
 
   private moved(from: readonly Value<'f32'>[], capacity: number): Value<'f32'>[] {
-    const { layers, kvHeads, headDim: d } = this.config
+    const { layers, kvHeads, headDim } = this.config
     return Array.from({ length: layers }, (_, layer) => {
-      const to = Value.zeros('f32', [1, kvHeads, capacity, d])
+      const to = Value.zeros('f32', [1, kvHeads, capacity, cacheWidth(headDim)])
       const old = from[layer]
       if (old) copyPositions(old.data, to.data, this.config, this.length)
       old?.dispose()
@@ -117,12 +119,13 @@ export class KvCache {
 
   /** Keeps the first `first` entries and, behind them, those at `slots` (ascending). */
   compact(first: number, slots: readonly number[]): void {
-    const { kvHeads, headDim: d } = this.config
+    const { kvHeads, headDim } = this.config
+    const width = cacheWidth(headDim)
     for (const { data } of [...this.keys, ...this.values]) {
       for (let head = 0; head < kvHeads; head++) {
         const start = head * this.capacity
         slots.forEach((slot, i) => {
-          data.copyWithin((start + first + i) * d, (start + slot) * d, (start + slot + 1) * d)
+          data.copyWithin((start + first + i) * width, (start + slot) * width, (start + slot + 1) * width)
         })
       }
     }
@@ -139,11 +142,19 @@ export class KvCache {
     }
   }
 
-  /** A layer's filled keys or values, [kvHeads, length, d]. */
+  /** A layer's filled keys or values, [kvHeads, length, d]: without what the cache's width adds to each half of a head. */
   filled(which: 'keys' | 'values', layer: number): Float32Array {
-    const { kvHeads, headDim: d } = this.config
-    const out = new Float32Array(kvHeads * this.length * d)
-    copyPositions((this[which][layer] as Value<'f32'>).data, out, this.config, this.length)
+    const { kvHeads, headDim } = this.config
+    const { data } = this[which][layer] as Value<'f32'>
+    const [half, wide] = [headDim / 2, cacheWidth(headDim) / 2]
+    const [halves, stride] = [2 * this.length, 2 * this.capacity]
+    const out = new Float32Array(kvHeads * halves * half)
+    for (let head = 0; head < kvHeads; head++) {
+      for (let i = 0; i < halves; i++) {
+        const at = (head * stride + i) * wide
+        out.set(data.subarray(at, at + half), (head * halves + i) * half)
+      }
+    }
     return out
   }
 

@@ -19,6 +19,9 @@ export interface ParameterSpec {
 /** Prefix of the vision tower's tensors. */
 export const visionPrefix = 'vit.vision_tower.vision_model'
 
+/** The embedding table, [vocabulary, hidden]: looked up, not multiplied. */
+export const embeddingTable = 'model.tok_embeddings.weight'
+
 /** The rows that the 4KHD variant puts between tiles: behind a line, and between the whole picture and its tiles. */
 export const tileMarks = { separator: 'plora_glb_GN', newline: 'plora_sub_GN' } as const
 
@@ -35,7 +38,7 @@ function decoderParameters(c: DecoderConfig): ParameterSpec[] {
   const { hiddenSize: h, intermediateSize: f, vocabularySize: v } = c
   const qkv = (c.heads + 2 * c.kvHeads) * c.headDim
   const { wqkv, others } = c.plora
-  const specs: ParameterSpec[] = [{ name: 'model.tok_embeddings.weight', shape: [v, h], group: 'decoder' }]
+  const specs: ParameterSpec[] = [{ name: embeddingTable, shape: [v, h], group: 'decoder' }]
   for (let i = 0; i < c.layers; i++) {
     const layer = `model.layers.${i}`
     specs.push(

@@ -18,6 +18,7 @@ import { InputError } from '../errors.js'
 import { PACKED_ROWS, packedRowOrder, reorderRows } from './attention.js'
 import { blockSuffix, type CheckpointModel } from './checkpoint-model.js'
 import { nanNotice } from './nan-notice.js'
+import { embeddingTable } from './parameters.js'
 import { dequantizeRows } from './quantize-blocks.js'
 import type { Weights } from './weights.js'
 
@@ -86,7 +87,7 @@ export class WeightStore {
   }
 
   private embeddingRow(id: number): Float32Array {
-    const name = 'model.tok_embeddings.weight'
+    const name = embeddingTable
     const { hiddenSize, vocabularySize } = this.model.config.decoder
     const format = this.model.formats.get(name)
     if (format) {

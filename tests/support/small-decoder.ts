@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect } from 'vitest'
 import { liveHandles } from '../../src/engine/index.js'
 import { openModel } from '../../src/model/checkpoint-model.js'
 import { DecoderModel } from '../../src/model/xcomposer.js'
-import { writeRandomModel } from './random-model.js'
+import { smallConfig, writeRandomModel } from './random-model.js'
 
 /** The ordinary graph on two rows at once and on one differs by up to 1.3e-4 in these logits, which reach 17: other products, other sums. */
 export const ROUNDING = 5e-4
@@ -15,8 +15,8 @@ export function largestDifference(a: Float32Array, b: Float32Array): number {
 }
 
 /** The decoder, there from beforeAll on; at the end nothing native may be left. */
-export function smallDecoder(): { readonly model: DecoderModel } {
-  const dir = writeRandomModel()
+export function smallDecoder(config: object = smallConfig): { readonly model: DecoderModel } {
+  const dir = writeRandomModel(config)
   let loaded: DecoderModel | undefined
   beforeAll(() => {
     loaded = new DecoderModel(openModel(dir), { threads: 1 })

@@ -1,7 +1,8 @@
 /** What attention needs besides products: rotary positions, and the fused attention over a KV cache for inference. */
 import type { Dim } from '../dims.js'
 import { ShapeError } from '../errors.js'
-import { expectRank, type Graph, type Operation, staticDim, type Tensor } from '../graph.js'
+import { expectRank, expectShape, type Graph, type Operation, staticDim, type Tensor } from '../graph.js'
+import { cacheWidth, resizeHeads } from './head-size.js'
 
 const rotaryOp: Operation<{ backwards: boolean }> = {
   name: 'rotary',
@@ -36,13 +37,14 @@ export function rotary(g: Graph, x: Tensor, positions: Tensor, cos: Tensor, sin:
 
 /** The cache and the bookkeeping of fused attention. */
 export interface CachedAttention {
-  /** [batch, kvHeads, capacity, d], rotated keys. */
+  /** [batch, kvHeads, capacity, D], rotated keys; D = cacheWidth(d). */
   readonly pastKey: Tensor
   readonly pastValue: Tensor
   /** i32 [batch]: total length of each row after this step, minus 1. */
   readonly lastIndex: Tensor
   /** i32 [1]: the largest total length after this step. */
   readonly totalLength: Tensor
+  /** [positions, D/2]; what stands behind the first d/2 columns has no effect. */
   readonly cos: Tensor
   readonly sin: Tensor
   readonly heads: number
@@ -63,23 +65,34 @@ export interface CachedAttention {
  */
 export function cachedAttention(g: Graph, qkv: Tensor, a: CachedAttention): { output: Tensor; key: Tensor; value: Tensor } {
   const [batch, tokens] = expectRank('cachedAttention', qkv, 'f32', 3)
-  const d = staticDim('cachedAttention', a.pastKey.shape, 3)
-  const width = (a.heads + 2 * a.kvHeads) * d
-  if (qkv.shape[2] !== width) throw new ShapeError('cachedAttention', [qkv.shape], `a width of ${width}`, String(qkv.shape[2]))
+  const packed = a.heads + 2 * a.kvHeads
+  const d = staticDim('cachedAttention', qkv.shape, 2) / packed
+  if (d % 2 !== 0) throw new ShapeError('cachedAttention', [qkv.shape], `${packed} heads of an even size`, `a size of ${d}`)
+  const wide = cacheWidth(d)
+  const [rows, , capacity] = a.pastKey.shape as [Dim, Dim, Dim]
+  for (const past of [a.pastKey, a.pastValue]) expectShape('cachedAttention', 'a cache', past, [rows, a.kvHeads, capacity, wide])
   const branches = a.branches ? [a.branches.positions, a.branches.bias] : []
-  const inputs = [qkv, undefined, undefined, a.pastKey, a.pastValue, a.lastIndex, a.totalLength, a.cos, a.sin, ...branches]
+  const heads = resizeHeads(g, qkv, d, wide)
+  const inputs = [heads, undefined, undefined, a.pastKey, a.pastValue, a.lastIndex, a.totalLength, a.cos, a.sin, ...branches]
   const [output, key, value] = g.node(
     'GroupQueryAttention',
     inputs,
     [
-      { shape: [batch as Dim, tokens as Dim, a.heads * d], dtype: 'f32' },
+      { shape: [batch as Dim, tokens as Dim, a.heads * wide], dtype: 'f32' },
       { shape: a.pastKey.shape, dtype: 'f32' },
       { shape: a.pastValue.shape, dtype: 'f32' },
     ],
-    { num_heads: a.heads, kv_num_heads: a.kvHeads, do_rotary: 1, rotary_interleaved: 0 },
+    {
+      num_heads: a.heads,
+      kv_num_heads: a.kvHeads,
+      do_rotary: 1,
+      rotary_interleaved: 0,
+      // By itself the kernel scales for the width that it sees.
+      ...(wide === d ? {} : { scale: { float: 1 / Math.sqrt(d) } }),
+    },
     'com.microsoft',
   ) as [Tensor, Tensor, Tensor]
-  return { output, key, value }
+  return { output: resizeHeads(g, output, wide, d), key, value }
 }
 
 /**

@@ -1,0 +1,158 @@
+/**
+ * `bench -- rounding`: what rounding the decoder to 4 bits does to the predictions of a trained model, for each way of rounding, beside
+ * llama.cpp's q4_0 on the same weights. The text is the model's own: what it writes about the pictures of the example library. It is
+ * cut into as many parts as there are runs; each part is predicted by models that were calibrated on the others. Nothing here is timed.
+ */
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { writeSafetensors } from '../src/checkpoint/safetensors.js'
+import { readRaw, readTensor } from '../src/checkpoint/tensors.js'
+import { InputError } from '../src/errors.js'
+import { type Divergence, divergence } from '../src/evaluate/divergence.js'
+import { chatBatch } from '../src/generate/chat-batch.js'
+import { Calibration, calibrationWindows } from '../src/model/calibration.js'
+import { blockSuffix, type CheckpointModel, openModel, readParameter, tokenizerPath } from '../src/model/checkpoint-model.js'
+import type { ParameterSpec } from '../src/model/parameters.js'
+import { dequantizeRows } from '../src/model/quantize-blocks.js'
+import { quantizeModel, tensorFormat } from '../src/model/quantize-model.js'
+import { XComposer } from '../src/model/xcomposer.js'
+import { Tokenizer } from '../src/text/tokenizer.js'
+import type { BenchOptions, BenchResult } from './benchmark.js'
+import { dequantizeQ4, Q4_0_BITS, quantizeQ4 } from './gguf.js'
+import { digits, median, summarise } from './samples.js'
+
+const LIBRARY = 'examples/library/library.json'
+const NEW_TOKENS = 48
+/** Conversations that are answered together. */
+const TOGETHER = 16
+
+/** Ways of rounding: the block, and whether the text is read before. q4_0 is the peer. */
+const WAYS = [
+  { name: 'blocks of 32', blockSize: 32, calibrated: false },
+  { name: 'blocks of 64', blockSize: 64, calibrated: false },
+  { name: 'blocks of 128', blockSize: 128, calibrated: false },
+  { name: 'blocks of 64, calibrated', blockSize: 64, calibrated: true },
+  { name: 'blocks of 128, calibrated', blockSize: 128, calibrated: true },
+] as const
+/** The way whose speed `bench -- llama` compares, and which is reported here. */
+const REPORTED = 'blocks of 128, calibrated'
+
+/** Reports the divergence from the model as it is, in nats a token: 4 bits in calibrated blocks of 128, and as the peer q4_0. */
+export async function benchRounding(o: BenchOptions): Promise<BenchResult> {
+  if (o.runs < 2) throw new InputError('--runs: rounding needs at least 2 parts of the text, one to read and one to predict')
+  const temporary = mkdtempSync(join(tmpdir(), 'xcomposer-bench-'))
+  try {
+    const parts = await ownText(o)
+    const original = join(temporary, 'original')
+    const model = openModel(o.model)
+    writeFloats(model, original, (_, values) => values)
+    const q4 = join(temporary, 'q4_0')
+    writeFloats(model, q4, (spec, values) => (isRounded(spec) ? dequantizeQ4(quantizeQ4(values)) : values))
+    const found = new Map<string, Divergence[]>()
+    const bits = new Map<string, number>([['q4_0', Q4_0_BITS]])
+    for (const [i, text] of parts.entries()) {
+      const rest = parts.filter((_, j) => j !== i).join('\n')
+      const compare = async (name: string, dir: string): Promise<void> => {
+        const d = await divergence(original, dir, text)
+        found.set(name, [...(found.get(name) ?? []), d])
+        o.print(
+          `part ${i + 1}: ${name}: divergence ${d.kl.toFixed(4)}, the same likeliest token at ${(100 * d.agreement).toFixed(1)} %`,
+        )
+      }
+      await compare('q4_0', q4)
+      for (const { name, blockSize, calibrated } of WAYS) {
+        const out = join(temporary, name)
+        const tokenizer = Tokenizer.load(tokenizerPath(model))
+        const windows = calibrated ? calibrationWindows(tokenizer.encode(rest), tokenizer.bosId) : undefined
+        const { groups } = await quantizeModel(
+          original,
+          out,
+          { bits: 4, blockSize },
+          {
+            ...(windows ? { calibrate: (weights) => new Calibration(weights, windows) } : {}),
+          },
+        )
+        bits.set(name, groups.find(({ group }) => group === 'decoder')?.bitsPerWeight ?? 0)
+        await compare(name, out)
+      }
+    }
+    const kl = (name: string): number[] => (found.get(name) ?? []).map((d) => d.kl)
+    return {
+      report: summarise('rounding', kl(REPORTED), kl('q4_0'), 'less'),
+      detail: {
+        unit: 'divergence from the unrounded model, nats a token; the peer is q4_0',
+        model: o.modelName,
+        tokens: (found.get('q4_0') ?? []).reduce((n, d) => n + d.tokens, 0),
+        ways: [...found].map(([name, ds]) => ({
+          name,
+          bitsPerWeight: digits(bits.get(name) ?? 0),
+          divergence: digits(median(ds.map((d) => d.kl))),
+          agreement: digits(median(ds.map((d) => d.agreement))),
+          perplexity: digits(median(ds.map((d) => d.perplexity.other))),
+          unroundedPerplexity: digits(median(ds.map((d) => d.perplexity.reference))),
+          samples: ds.map((d) => digits(d.kl)),
+        })),
+      },
+    }
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+/** What the model says about the library's pictures, in `runs` parts that are about other pictures each. */
+async function ownText(o: BenchOptions): Promise<string[]> {
+  const names = z
+    .array(z.object({ name: z.object({ en: z.string(), zh: z.string() }) }))
+    .parse(JSON.parse(readFileSync(LIBRARY, 'utf8')))
+  const questions = names.flatMap(({ name }) => [`What is a ${name.en}?`, `${name.zh}是什么？`])
+  const model = await XComposer.load(o.model, { threads: o.threads })
+  const texts: string[] = []
+  try {
+    for (let i = 0; i < questions.length; i += TOGETHER) {
+      const some = questions.slice(i, i + TOGETHER)
+      const conversations = some.map((text) => [{ role: 'user' as const, content: text }])
+      const answers = await chatBatch(model, conversations, { maxNewTokens: NEW_TOKENS })
+      texts.push(...answers.map(({ text }, j) => `${some[j]}\n${text}`))
+    }
+  } finally {
+    model.dispose()
+  }
+  // Both questions about one picture stay in one part.
+  return Array.from({ length: o.runs }, (_, part) => texts.filter((_, i) => Math.floor(i / 2) % o.runs === part).join('\n'))
+}
+
+/** Matrices of the decoder, which 4 bits round. */
+const isRounded = (spec: ParameterSpec): boolean =>
+  spec.group === 'decoder' && tensorFormat(spec, { bits: 4, blockSize: 32 }) !== undefined
+
+/** The model with all weights in float32, each as `change` leaves it. */
+function writeFloats(
+  model: CheckpointModel,
+  dir: string,
+  change: (spec: ParameterSpec, values: Float32Array) => Float32Array,
+): void {
+  if (model.config.quantization?.packedRows) throw new InputError(`${model.directory.dir}: start from the float model`)
+  mkdirSync(dir)
+  const tensors = model.specs
+    .filter(({ name, optional }) => !optional || model.directory.tensors.has(name))
+    .map((spec) => ({ name: spec.name, dtype: 'F32' as const, shape: spec.shape, data: () => change(spec, floats(model, spec)) }))
+  writeSafetensors(join(dir, 'model.safetensors'), tensors, { format: 'pt' })
+  const { quantization_config: _, ...config } = model.directory.config
+  writeFileSync(join(dir, 'config.json'), JSON.stringify(config))
+  copyFileSync(tokenizerPath(model), join(dir, 'tokenizer.model'))
+}
+
+function floats(model: CheckpointModel, { name, shape }: ParameterSpec): Float32Array {
+  const format = model.formats.get(name)
+  if (!format) return readParameter(model, name)
+  const part = (suffix: string) => {
+    const entry = model.directory.tensors.get(name + suffix)
+    if (!entry) throw new InputError(`${model.directory.dir}: tensor "${name}${suffix}" is missing`)
+    return entry
+  }
+  const blocks = { values: readRaw(part(blockSuffix.values)), scales: readTensor(part(blockSuffix.scales)) }
+  const [rows, inputs] = shape as [number, number]
+  return dequantizeRows(blocks, 0, rows, inputs, format)
+}
