@@ -16,6 +16,8 @@ export interface BenchOptions {
   readonly model: string
   /** What to call it in results. */
   readonly modelName: string
+  /** quantize: leave the calibrated way out. */
+  readonly plain: boolean
   /** One line of progress. */
   readonly print: (line: string) => void
 }

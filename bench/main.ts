@@ -43,6 +43,7 @@ const usage = `usage: npm run -s bench -- <${Object.keys(benchmarks).join('|')}>
   --threads N     threads of each side (default: all cores)
   --config FILE   train: shape of the model (default recipes/nano/config.json)
   --model DIR     all but train: model directory (default models/nano)
+  --plain         quantize: leave out the calibrated way, which takes long for a large model
   --out FILE      where the result is written (default bench/results/<name>.json); a picture goes beside it
                   (default docs/images/<name>.svg)`
 
@@ -64,6 +65,7 @@ function readArguments(args: string[]) {
         threads: { type: 'string' },
         config: { type: 'string' },
         model: { type: 'string' },
+        plain: { type: 'boolean' },
         out: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -91,6 +93,7 @@ async function main(args: string[]): Promise<void> {
     config: values.config ?? 'recipes/nano/config.json',
     model,
     modelName,
+    plain: values.plain ?? false,
     print: say,
   })
   const machine = {

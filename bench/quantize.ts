@@ -34,7 +34,7 @@ export async function benchQuantize(o: BenchOptions): Promise<BenchResult> {
     }
     const plain: z.infer<typeof answer>[] = []
     for (let run = 0; run < o.runs; run++) plain.push(await runOnce(0))
-    const calibrated = await runOnce(WINDOWS)
+    const calibrated = o.plain ? undefined : await runOnce(WINDOWS)
     return {
       report: summarise(
         'quantize',
@@ -48,7 +48,7 @@ export async function benchQuantize(o: BenchOptions): Promise<BenchResult> {
         ...facts,
         quantisedGB: gb(statSync(join(out, 'model.safetensors')).size),
         seconds: digits(median(plain.map(({ seconds }) => seconds))),
-        calibrated: { windows: WINDOWS, peakGB: gb(calibrated.peak), seconds: digits(calibrated.seconds) },
+        calibrated: calibrated ? { windows: WINDOWS, peakGB: gb(calibrated.peak), seconds: digits(calibrated.seconds) } : null,
       },
     }
   } finally {
