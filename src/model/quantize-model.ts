@@ -34,6 +34,7 @@ export interface FloatWeights {
 export interface GroupError {
   readonly group: ParameterGroup
   readonly bits: number
+  /** Of the tensor with the largest blocks. */
   readonly blockSize: number
   readonly tensors: number
   /** Values and scales together. */
@@ -104,6 +105,8 @@ export async function quantizeModel(
 
 /** Sums over the tensors of a group. */
 interface GroupSum {
+  readonly valueBits: number
+  largestBlock: number
   tensors: number
   weights: number
   bits: number
@@ -126,7 +129,15 @@ export async function writeQuantized(
     if (!own) return [floatTensor(weights, spec)]
     const [rows, inputs] = spec.shape as [number, number]
     const count = Math.ceil(inputs / own.blockSize)
-    const sum = sums.get(spec.group) ?? { tensors: 0, weights: 0, bits: 0, squares: 0, errors: 0 }
+    const sum = sums.get(spec.group) ?? {
+      valueBits: own.bits,
+      largestBlock: 0,
+      tensors: 0,
+      weights: 0,
+      bits: 0,
+      squares: 0,
+      errors: 0,
+    }
     sums.set(spec.group, sum)
     const inOrder = <T extends Uint8Array | Float32Array>(data: T): T =>
       PACKED_ROWS.test(spec.name) ? reorderRows(data, order) : data
@@ -164,7 +175,8 @@ export async function writeQuantized(
   const groups = [...sums].map(
     ([group, sum]): GroupError => ({
       group,
-      ...groupFormat(group, format),
+      bits: sum.valueBits,
+      blockSize: sum.largestBlock,
       tensors: sum.tensors,
       bitsPerWeight: sum.bits / sum.weights,
       relativeError: Math.sqrt(sum.errors / (sum.squares || 1)),
@@ -175,11 +187,11 @@ export async function writeQuantized(
   return report
 }
 
-/** Parts other than the decoder are multiplied with hundreds of rows at once, where larger blocks are faster, and in 8 bits as good. */
-const EIGHT_BIT_BLOCK = 256
-
-const groupFormat = (group: ParameterGroup, format: BlockFormat): BlockFormat =>
-  group === 'decoder' ? format : { bits: 8, blockSize: Math.max(format.blockSize, EIGHT_BIT_BLOCK) }
+/**
+ * Blocks of the parts in 8 bits: these are multiplied with hundreds of rows at once, where larger blocks are faster, and in 8 bits as good.
+ * The largest that cuts a row without a rest is taken.
+ */
+const EIGHT_BIT_BLOCKS = [256, 128, 64]
 
 /** Rows of the embedding are looked up, not multiplied: smaller blocks are more exact and cost no time. */
 const EMBEDDING_BLOCK = 32
@@ -192,8 +204,9 @@ export function tensorFormat({ name, group, shape }: ParameterSpec, format: Bloc
   if (group === 'vision' && !VISION_LAYER.test(name)) return undefined
   if (shape.length !== 2 || (shape[1] as number) < format.blockSize) return undefined
   if (name === embeddingTable) return { bits: format.bits, blockSize: Math.min(format.blockSize, EMBEDDING_BLOCK) }
-  const own = groupFormat(group, format)
-  return { bits: own.bits, blockSize: (shape[1] as number) < own.blockSize ? format.blockSize : own.blockSize }
+  if (group === 'decoder') return format
+  const fits = (size: number): boolean => size > format.blockSize && (shape[1] as number) % size === 0
+  return { bits: 8, blockSize: EIGHT_BIT_BLOCKS.find(fits) ?? format.blockSize }
 }
 
 function floatTensor(weights: FloatWeights, spec: ParameterSpec): TensorToStream {
@@ -222,6 +235,7 @@ function quantizeTensor(
     all.scales.set(blocks.scales, first * count)
     addErrors(sum, weight, dequantizeRows(blocks, 0, n, inputs, format))
   }
+  sum.largestBlock = Math.max(sum.largestBlock, format.blockSize)
   sum.tensors++
   sum.weights += rows * inputs
   sum.bits += 8 * (all.values.byteLength + all.scales.byteLength)
@@ -252,7 +266,7 @@ others. That makes the rounding error of the weights larger and that of the answ
 Linear weights of the decoder in ${format.bits} bits, blocks of ${format.blockSize} values with one float32 scale each (the embedding at most ${EMBEDDING_BLOCK}), ${(bytes / 1e6).toFixed(1)} MB.
 Rounding error: root mean square of the difference, relative to that of the values.
 
-| group | tensors | bits | block | bits a weight | rounding error |
+| group | tensors | bits | largest block | bits a weight | rounding error |
 |---|---|---|---|---|---|
 ${rows.join('\n')}
 
