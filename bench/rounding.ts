@@ -47,13 +47,14 @@ export async function benchRounding(o: BenchOptions): Promise<BenchResult> {
     const parts = await ownText(o)
     const original = join(temporary, 'original')
     const model = openModel(o.model)
+    const tokenizer = Tokenizer.load(tokenizerPath(model))
     writeFloats(model, original, (_, values) => values)
     const q4 = join(temporary, 'q4_0')
     writeFloats(model, q4, (spec, values) => (isRounded(spec) ? dequantizeQ4(quantizeQ4(values)) : values))
     const found = new Map<string, Divergence[]>()
     const bits = new Map<string, number>([['q4_0', Q4_0_BITS]])
     for (const [i, text] of parts.entries()) {
-      const rest = parts.filter((_, j) => j !== i).join('\n')
+      const read = calibrationWindows(tokenizer.encode(parts.filter((_, j) => j !== i).join('\n')), tokenizer.bosId)
       const compare = async (name: string, dir: string): Promise<void> => {
         const d = await divergence(original, dir, text)
         found.set(name, [...(found.get(name) ?? []), d])
@@ -64,8 +65,7 @@ export async function benchRounding(o: BenchOptions): Promise<BenchResult> {
       await compare('q4_0', q4)
       for (const { name, blockSize, calibrated } of WAYS) {
         const out = join(temporary, name)
-        const tokenizer = Tokenizer.load(tokenizerPath(model))
-        const windows = calibrated ? calibrationWindows(tokenizer.encode(rest), tokenizer.bosId) : undefined
+        const windows = calibrated ? read : undefined
         const { groups } = await quantizeModel(
           original,
           out,

@@ -14,7 +14,7 @@ import { InputError } from '../errors.js'
 import { PACKED_ROWS, packedRowOrder, reorderRows } from './attention.js'
 import type { Calibration } from './calibration.js'
 import { blockSuffix, openModel } from './checkpoint-model.js'
-import { Compensation } from './compensation.js'
+import { Compensation, type InputMoments } from './compensation.js'
 import type { DecoderConfig } from './config.js'
 import { nanNotice } from './nan-notice.js'
 import { embeddingTable, type ParameterGroup, type ParameterSpec } from './parameters.js'
@@ -124,6 +124,15 @@ export async function writeQuantized(
   makeFolders(out, 'quantize')
   const sums = new Map<ParameterGroup, GroupSum>()
   const order = packedRowOrder(weights.decoder)
+  // Matrices that read the same have one between them.
+  const compensations = new WeakMap<InputMoments, Compensation>()
+  const compensationOf = async (name: string): Promise<Compensation | undefined> => {
+    const moments = await calibration?.of(name)
+    if (!moments) return undefined
+    const compensation = compensations.get(moments) ?? new Compensation(moments)
+    compensations.set(moments, compensation)
+    return compensation
+  }
   const tensors = weights.specs.flatMap((spec): TensorToStream[] => {
     const own = tensorFormat(spec, format)
     if (!own) return [floatTensor(weights, spec)]
@@ -144,8 +153,7 @@ export async function writeQuantized(
     // Values are asked for first and scales right after them: both come of one pass.
     let made: Blocks | undefined
     const blocks = async (): Promise<Blocks> => {
-      const moments = await calibration?.of(spec.name)
-      made = quantizeTensor(weights, spec, own, sum, moments && new Compensation(moments))
+      made = quantizeTensor(weights, spec, own, sum, await compensationOf(spec.name))
       return made
     }
     return [
