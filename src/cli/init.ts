@@ -35,7 +35,7 @@ download. Its answers mean nothing.
       --random               random weights (there are no others to be had without a download)
       --out DIR              where to write it
       --bits N               4 or 8: linear weights in blocks at once (default: float16 throughout)
-      --block N              values that share a scale: 32, 64 or 128 (default 32)
+      --block N              values that share a scale: 32, 64, 128 or 256 (default 32)
       --seed N               the same seed gives the same weights (default 0)
       --tokenizer FILE       a tokenizer.model to put beside them; chat needs one
 
@@ -51,7 +51,7 @@ Example:
     if (!args.flag('random'))
       throw new InputError('--random: expected this option, since weights are random; pull brings trained ones')
     const bits = args.oneOf('bits', ['4', '8'] as const)
-    const blockSize = Number(args.oneOf('block', ['32', '64', '128'] as const) ?? '32')
+    const blockSize = Number(args.oneOf('block', ['32', '64', '128', '256'] as const) ?? '32')
     const tokenizer = args.text('tokenizer')
     if (tokenizer !== undefined) Tokenizer.load(tokenizer)
     const weights = randomWeights(

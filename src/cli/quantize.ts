@@ -21,7 +21,7 @@ Writes the model of DIR to the directory OUT with its linear weights in blocks o
 PLoRA and the projector always take 8 bits. Prints the relative error of the rounded weights and writes it to OUT/README.md.
 
       --bits N               4 or 8 (default 8)
-      --block N              values that share a scale: 16, 32, 64 or 128 (default 32)
+      --block N              values that share a scale: 16, 32, 64, 128 or 256 (default 32)
       --calibrate FILE       a text like those the model will meet (8,000 tokens are enough): the decoder is rounded with regard to
                              what it reads there, which makes 4 bits notably more exact, and takes minutes for a large model
       --text FILE            another text, on which to compare both models: perplexity, divergence, agreement
@@ -38,7 +38,7 @@ Example:
     const file = args.text('text')
     const text = file === undefined ? undefined : readText(file)
     const bits = args.oneOf('bits', ['4', '8'] as const) ?? '8'
-    const block = args.oneOf('block', ['16', '32', '64', '128'] as const) ?? '32'
+    const block = args.oneOf('block', ['16', '32', '64', '128', '256'] as const) ?? '32'
     const format: BlockFormat = { bits: bits === '4' ? 4 : 8, blockSize: Number(block) }
     const calibrationFile = args.text('calibrate')
     const windows = calibrationFile === undefined ? undefined : readWindows(dir, calibrationFile)

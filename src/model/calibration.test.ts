@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { smallConfig, writeRandomModel } from '../../tests/support/random-model.js'
-import { liveHandles } from '../engine/index.js'
+import { type BlockFormat, liveHandles } from '../engine/index.js'
 import { InputError } from '../errors.js'
 import { CALIBRATION_WINDOW, Calibration, calibrationWindows } from './calibration.js'
 import { openModel, readParameter } from './checkpoint-model.js'
-import { Compensation, SPAN_WIDTH, sharesOf, spanWidths } from './compensation.js'
+import { Compensation } from './compensation.js'
+import { columnFactors, type InputMoments, SPAN_WIDTH, spanWidths } from './input-moments.js'
+import { MatrixProduct } from './matrix-product.js'
 import { normals } from './normal-numbers.js'
 import { type Blocks, dequantizeRows, quantizeBlocks } from './quantize-blocks.js'
 import { writeQuantized } from './quantize-model.js'
@@ -66,12 +68,27 @@ function outputError(x: Float32Array, a: Float32Array, b: Float32Array, columns:
   return sum / (rows * out)
 }
 
+async function calibratedBlocks(
+  moments: InputMoments,
+  weight: Float32Array,
+  out: number,
+  columns: number,
+  format: BlockFormat,
+): Promise<Blocks> {
+  const product = new MatrixProduct()
+  try {
+    return await new Compensation(moments, format).quantize(weight, out, columns, product)
+  } finally {
+    product.dispose()
+  }
+}
+
 describe('compensation', () => {
   it('moves the columns behind as the least squares of the damped moments ask for', () => {
     const n = 24
     const h = moments(correlated(200, n, 1), n)
     const mean = Array.from({ length: n }, (_, i) => h[i * n + i] as number).reduce((a, b) => a + b) / n
-    const shares = sharesOf(Float32Array.from(h), n)
+    const { shares } = columnFactors(Float32Array.from(h), n)
     for (let i = 0; i < n; i++) h[i * n + i] = (h[i * n + i] as number) + 0.01 * mean
     for (const column of [0, 7, 22]) {
       const moved = shares.slice(column * n, (column + 1) * n)
@@ -85,7 +102,7 @@ describe('compensation', () => {
     }
   })
 
-  it('makes the error of products smaller on inputs that were not read, across spans as well', () => {
+  it('makes the error of products smaller on inputs that were not read, across spans as well', async () => {
     const [out, columns, format] = [13, SPAN_WIDTH + 64, { bits: 4, blockSize: 128 } as const]
     const all = correlated(900, columns, 2)
     const [read, other] = [all.subarray(0, 700 * columns), all.subarray(700 * columns)]
@@ -97,21 +114,21 @@ describe('compensation', () => {
     const weight = Float32Array.from({ length: out * columns }, normals(3))
     const restored = (blocks: Blocks) => dequantizeRows(blocks, 0, out, columns, format)
     const plain = restored(quantizeBlocks(weight, out, columns, format))
-    const calibrated = restored(new Compensation(seen).quantize(weight, out, columns, format))
+    const calibrated = restored(await calibratedBlocks(seen, weight, out, columns, format))
     expect(outputError(other, weight, calibrated, columns)).toBeLessThan(0.3 * outputError(other, weight, plain, columns))
     // What is made good elsewhere is no longer near the weight itself.
     const square = (values: Float32Array) => weight.reduce((s, w, i) => s + (w - (values[i] as number)) ** 2, 0)
     expect(square(calibrated)).toBeGreaterThan(square(plain))
   })
 
-  it('of inputs that do not go together, or were never seen, is plain rounding', () => {
+  it('of inputs that do not go together, or were never seen, is plain rounding', async () => {
     const [out, columns, format] = [4, 64, { bits: 4, blockSize: 32 } as const]
     const weight = Float32Array.from({ length: out * columns }, normals(4))
     const identity = new Float32Array(columns * columns)
     for (let i = 0; i < columns; i++) identity[i * columns + i] = 1
     const plain = quantizeBlocks(weight, out, columns, format)
     for (const h of [identity, new Float32Array(columns * columns)]) {
-      expect(new Compensation([h]).quantize(weight, out, columns, format)).toEqual(plain)
+      expect(await calibratedBlocks([h], weight, out, columns, format)).toEqual(plain)
     }
   })
 })

@@ -113,7 +113,7 @@ const schema = z.object({
     .object({
       method: z.literal('blocks'),
       bits: z.union([z.literal(4), z.literal(8)]),
-      block_size: z.literal([16, 32, 64, 128]),
+      block_size: z.literal([16, 32, 64, 128, 256]),
       wqkv_rows: z.enum(['grouped', 'packed']).default('grouped'),
     })
     .nullish(),

@@ -14,8 +14,10 @@ import { InputError } from '../errors.js'
 import { PACKED_ROWS, packedRowOrder, reorderRows } from './attention.js'
 import type { Calibration } from './calibration.js'
 import { blockSuffix, openModel } from './checkpoint-model.js'
-import { Compensation, type InputMoments } from './compensation.js'
+import { Compensation } from './compensation.js'
 import type { DecoderConfig } from './config.js'
+import type { InputMoments } from './input-moments.js'
+import { MatrixProduct } from './matrix-product.js'
 import { nanNotice } from './nan-notice.js'
 import { embeddingTable, type ParameterGroup, type ParameterSpec } from './parameters.js'
 import { type Blocks, dequantizeRows, quantizeBlocks } from './quantize-blocks.js'
@@ -125,11 +127,12 @@ export async function writeQuantized(
   const sums = new Map<ParameterGroup, GroupSum>()
   const order = packedRowOrder(weights.decoder)
   // Matrices that read the same have one between them.
+  const product = new MatrixProduct()
   const compensations = new WeakMap<InputMoments, Compensation>()
   const compensationOf = async (name: string): Promise<Compensation | undefined> => {
     const moments = await calibration?.of(name)
     if (!moments) return undefined
-    const compensation = compensations.get(moments) ?? new Compensation(moments)
+    const compensation = compensations.get(moments) ?? new Compensation(moments, format)
     compensations.set(moments, compensation)
     return compensation
   }
@@ -153,7 +156,7 @@ export async function writeQuantized(
     // Values are asked for first and scales right after them: both come of one pass.
     let made: Blocks | undefined
     const blocks = async (): Promise<Blocks> => {
-      made = quantizeTensor(weights, spec, own, sum, await compensationOf(spec.name))
+      made = await quantizeTensor(weights, spec, own, sum, product, await compensationOf(spec.name))
       return made
     }
     return [
@@ -176,7 +179,11 @@ export async function writeQuantized(
     ]
   })
   const file = join(out, 'model.safetensors')
-  await streamSafetensors(file, tensors, { format: 'pt' })
+  try {
+    await streamSafetensors(file, tensors, { format: 'pt' })
+  } finally {
+    product.dispose()
+  }
   const quantization = { method: 'blocks', bits: format.bits, block_size: format.blockSize, wqkv_rows: 'packed' }
   const config = { ...weights.config, quantization_config: quantization }
   writeTextAtomically(join(out, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
@@ -223,13 +230,14 @@ function floatTensor(weights: FloatWeights, spec: ParameterSpec): TensorToStream
   return { name: spec.name, dtype: half ? 'F16' : 'F32', shape: spec.shape, data }
 }
 
-function quantizeTensor(
+async function quantizeTensor(
   weights: FloatWeights,
   spec: ParameterSpec,
   format: BlockFormat,
   sum: GroupSum,
+  product: MatrixProduct,
   compensation: Compensation | undefined,
-): Blocks {
+): Promise<Blocks> {
   const [rows, inputs] = spec.shape as [number, number]
   const count = Math.ceil(inputs / format.blockSize)
   const blob = (count * format.blockSize * format.bits) / 8
@@ -238,7 +246,9 @@ function quantizeTensor(
   for (let first = 0; first < rows; first += step) {
     const n = Math.min(step, rows - first)
     const weight = weights.rows(spec, first, n)
-    const blocks = compensation ? compensation.quantize(weight, n, inputs, format) : quantizeBlocks(weight, n, inputs, format)
+    const blocks = compensation
+      ? await compensation.quantize(weight, n, inputs, product)
+      : quantizeBlocks(weight, n, inputs, format)
     all.values.set(blocks.values, first * blob)
     all.scales.set(blocks.scales, first * count)
     addErrors(sum, weight, dequantizeRows(blocks, 0, n, inputs, format))
