@@ -16,6 +16,8 @@ export interface BenchOptions {
   readonly model: string
   /** What to call it in results. */
   readonly modelName: string
+  /** rounding: a text to predict, in place of what the model itself says. */
+  readonly text: string | undefined
   /** quantize: leave the calibrated way out. */
   readonly plain: boolean
   /** One line of progress. */

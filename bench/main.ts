@@ -43,6 +43,7 @@ const usage = `usage: npm run -s bench -- <${Object.keys(benchmarks).join('|')}>
   --threads N     threads of each side (default: all cores)
   --config FILE   train: shape of the model (default recipes/nano/config.json)
   --model DIR     all but train: model directory (default models/nano)
+  --text FILE     rounding: a text to predict and to calibrate with (default: what the model says of the example library)
   --plain         quantize: leave out the calibrated way, which takes long for a large model
   --out FILE      where the result is written (default bench/results/<name>.json); a picture goes beside it
                   (default docs/images/<name>.svg)`
@@ -65,6 +66,7 @@ function readArguments(args: string[]) {
         threads: { type: 'string' },
         config: { type: 'string' },
         model: { type: 'string' },
+        text: { type: 'string' },
         plain: { type: 'boolean' },
         out: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
@@ -93,6 +95,7 @@ async function main(args: string[]): Promise<void> {
     config: values.config ?? 'recipes/nano/config.json',
     model,
     modelName,
+    text: values.text,
     plain: values.plain ?? false,
     print: say,
   })
@@ -108,6 +111,7 @@ async function main(args: string[]): Promise<void> {
     [values.python, 'PYTHON'],
     [values['llama-bench'], 'LLAMA_BENCH'],
     [model, modelName],
+    [values.text, basename(values.text ?? '')],
   ])
   const portable = args.map((a) => names.get(a) ?? a)
   const command = `npm run -s bench -- ${portable.join(' ')}`
