@@ -28,7 +28,7 @@ PLoRA and the projector always take 8 bits. Prints the relative error of the rou
 
 Example:
   xcomposer quantize runs/nano-2-sft models/nano --bits 8
-  xcomposer quantize ./internlm-xcomposer2-vl-7b ./vl-7b-4bit --bits 4 --block 128 --calibrate texts.txt
+  xcomposer quantize ./internlm-xcomposer2-vl-7b ./vl-7b-4bit --bits 4 --block 256 --calibrate texts.txt
 `,
   async run(args, io) {
     const [dir, out, ...rest] = args.positionals

@@ -121,6 +121,36 @@ describe('compensation', () => {
     expect(square(calibrated)).toBeGreaterThan(square(plain))
   })
 
+  it('leaves less than rounding column by column does with the same scales', async () => {
+    const [out, n, format] = [11, 160, { bits: 4, blockSize: 32 } as const]
+    const h = Float32Array.from(moments(correlated(500, n, 5), n))
+    const weight = Float32Array.from({ length: out * n }, normals(6))
+    const made = await calibratedBlocks([h], weight, out, n, format)
+    const restored = dequantizeRows(made, 0, out, n, format)
+    const { shares } = columnFactors(h, n)
+    const stepwise = new Float32Array(out * n)
+    for (let row = 0; row < out; row++) {
+      const free = Float64Array.from(weight.subarray(row * n, (row + 1) * n))
+      for (let j = 0; j < n; j++) {
+        const scale = made.scales[row * (n / 32) + Math.floor(j / 32)] as number
+        const value = free[j] as number
+        const rounded = Math.max(-8, Math.min(7, Math.round(value / scale))) * scale
+        stepwise[row * n + j] = rounded
+        for (let k = j + 1; k < n; k++) free[k] = (free[k] as number) - (value - rounded) * (shares[j * n + k] as number)
+      }
+    }
+    const left = (values: Float32Array) => {
+      let sum = 0
+      for (let row = 0; row < out; row++) {
+        const off = Float64Array.from({ length: n }, (_, j) => (values[row * n + j] as number) - (weight[row * n + j] as number))
+        for (let i = 0; i < n; i++)
+          for (let j = 0; j < n; j++) sum += (off[i] as number) * (h[i * n + j] as number) * (off[j] as number)
+      }
+      return sum
+    }
+    expect(left(restored)).toBeLessThan(0.95 * left(stepwise))
+  })
+
   it('of inputs that do not go together, or were never seen, is plain rounding', async () => {
     const [out, columns, format] = [4, 64, { bits: 4, blockSize: 32 } as const]
     const weight = Float32Array.from({ length: out * columns }, normals(4))
