@@ -1,8 +1,8 @@
 """Trains a language model in InternLM2's shape with PyTorch: what `bench -- rounding` rounds where nano is too narrow.
 
-Usage: language.py CONFIG.json IDS OUT SECONDS. CONFIG.json is a model's config.json. IDS holds token ids as 16-bit numbers, with the
+Usage: language.py CONFIG.json IDS OUT SECONDS [ROWS]. CONFIG.json is a model's config.json. IDS holds token ids as 16-bit numbers, with the
 id of <s> before each document (bench/subject/ids.ts writes it). OUT becomes a model directory in the released layout, bfloat16, with
-PLoRA's matrices zero. Trains for SECONDS, on a GPU if there is one; the learning rate falls with the time that is left.
+PLoRA's matrices zero. Trains for SECONDS on ROWS windows a step, on a GPU if there is one; the learning rate falls with the time that is left.
 """
 import json
 import math
@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-WINDOW, ROWS = 512, 128
+WINDOW = 512
 PEAK_RATE, WARM_UP_STEPS = 1e-3, 100
 
 
@@ -87,6 +87,7 @@ class Decoder(torch.nn.Module):
 
 def main():
     config, ids_file, out, seconds = sys.argv[1], sys.argv[2], Path(sys.argv[3]), float(sys.argv[4])
+    batch = int(sys.argv[5]) if len(sys.argv) > 5 else 4
     c = json.loads(Path(config).read_text())
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.manual_seed(0)
@@ -104,7 +105,7 @@ def main():
         rate = PEAK_RATE * min(1, (step + 1) / WARM_UP_STEPS) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * used)))
         for g in optimiser.param_groups:
             g["lr"] = rate
-        starts = torch.randint(len(ids) - WINDOW, (ROWS, 1), device=device)
+        starts = torch.randint(len(ids) - WINDOW, (batch, 1), device=device)
         rows = ids[starts + offsets]
         with torch.autocast(device, dtype=torch.bfloat16):
             logits = run(rows[:, :-1])
@@ -113,10 +114,10 @@ def main():
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
-        if step % 50 == 0:
+        if step % 100 == 0:
             print(f"step {step}: {time.monotonic() - begun:.0f} s, loss {loss.item():.3f}", flush=True)
         step += 1
-    print(f"{step} steps, {step * ROWS * WINDOW / 1e6:.0f} million tokens, last loss {loss.item():.3f}", flush=True)
+    print(f"{step} steps, {step * batch * WINDOW / 1e6:.0f} million tokens, last loss {loss.item():.3f}", flush=True)
 
     tensors = {name: w.detach().to("cpu", torch.bfloat16) for name, w in zip(model.names, model.weights)}
     for name, (rows, inputs) in [(n, s) for n, s in matrices(c).items() if ".layers." in n and len(s) == 2]:
