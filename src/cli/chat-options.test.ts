@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { call, chat, commandConfig, commandModel, tokenizerFile } from '../../tests/support/command-line.js'
 import { writeRandomModel } from '../../tests/support/random-model.js'
 import type { ChatResult } from '../generate/chat.js'
-import { DecoderSequence, XComposer } from '../model/xcomposer.js'
+import { DecoderSequence } from '../model/decoder-model.js'
+import { XComposer } from '../model/xcomposer.js'
 import { packagedModel } from './model-options.js'
 
 const capital = 'What is the capital of France?'

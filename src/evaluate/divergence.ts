@@ -2,7 +2,7 @@
 import { InputError } from '../errors.js'
 import { argmax, logSoftmax } from '../generate/processors.js'
 import { openModel, tokenizerPath } from '../model/checkpoint-model.js'
-import { DecoderModel } from '../model/xcomposer.js'
+import { DecoderModel } from '../model/decoder-model.js'
 import { Tokenizer } from '../text/tokenizer.js'
 
 /** Figures over all predicted tokens of a text. */

@@ -15,10 +15,11 @@ import {
   positions,
   promptParts,
 } from './chat.js'
+import { chatResult } from './chat-result.js'
 import { generate } from './generate.js'
 import { readMessages } from './messages.js'
 import { encodeOpened, type OpenedPicture, openPictures } from './pictures.js'
-import { chatResult, write } from './write.js'
+import { write } from './write.js'
 
 /** As for one answer. Beams and guesses are themselves several sequences, so they are not among a batch's options. */
 export type ChatBatchOptions = Omit<ChatOptions, 'beams' | 'lookup' | 'draft' | 'overflow'>

@@ -7,20 +7,22 @@ import type { XComposer } from '../model/xcomposer.js'
 import { type ChatRequest, chatPrompt, type PromptPart } from '../text/prompt.js'
 import { type Guess, generateAhead } from './ahead.js'
 import { beamSearch } from './beam.js'
+import { type ChatResult, type Clock, chatResult } from './chat-result.js'
 import { checkDraft, DRAFT_IDS, draftGuess } from './draft.js'
 import { type GenerateOptions, generate } from './generate.js'
-import { type ChosenLogprob, checkLogprobs } from './logprobs.js'
+import { checkLogprobs } from './logprobs.js'
 import { generateWithLookup } from './lookup.js'
 import { type ChatMessage, readMessages, withoutOldestTurn } from './messages.js'
 import { encodePictures, imageTokens, type Picture, type PictureOptions } from './pictures.js'
 import type { SamplingSettings } from './processors.js'
 import { StopStrings } from './stop-strings.js'
-import { type Clock, chatResult, write, writeByBeams } from './write.js'
+import { type WriteOptions, write, writeByBeams } from './write.js'
 
+export type { ChatResult } from './chat-result.js'
 export type { ChatImage, ChatMessage } from './messages.js'
 
 /** How an answer is made. */
-export interface ChatOptions extends PictureOptions {
+export interface ChatOptions extends PictureOptions, WriteOptions {
   /** At most this many new tokens (default 512), and never beyond the model's context. */
   readonly maxNewTokens?: number
   /** Greedy by default. */
@@ -32,35 +34,13 @@ export interface ChatOptions extends PictureOptions {
   readonly lookup?: boolean
   /** A smaller model with the same tokenizer that guesses ahead (greedy decoding only). It stays the caller's. */
   readonly draft?: XComposer
-  /** The answer ends before the first of these strings; at most 16. */
-  readonly stop?: readonly string[]
   /** The answer ends before one of these ids, as before the model's own end of turn. */
   readonly stopIds?: readonly number[]
-  /** Log-probabilities of the tokens, with this many alternatives each (0 to 20); not with beams. */
-  readonly logprobs?: number
   /** What happens to a dialogue that does not fit: an InputError (default), or its oldest turns are left out. */
   readonly overflow?: 'error' | 'forget'
   /** Words the answer starts with; they are not part of the result. */
   readonly prefix?: string
   readonly signal?: AbortSignal
-}
-
-/** A finished answer. */
-export interface ChatResult {
-  readonly text: string
-  readonly ids: readonly number[]
-  /** One for each id, where they were asked for. */
-  readonly logprobs?: readonly ChosenLogprob[]
-  readonly usage: { readonly promptTokens: number; readonly imageTokens: number; readonly completionTokens: number }
-  readonly timings: {
-    readonly imageMs: number
-    readonly prefillMs: number
-    readonly decodeMs: number
-    readonly firstTokenMs: number
-    readonly tokensPerSecond: number
-  }
-  /** 'stop': the model ended its turn, or a stop string did; 'length': a limit did. */
-  readonly finishReason: 'stop' | 'length'
 }
 
 const DEFAULT_NEW_TOKENS = 512

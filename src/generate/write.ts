@@ -1,28 +1,24 @@
-/** New tokens as text: piece by piece, up to a stop string, with what is asked about each; and the result that they add up to. */
+/** New tokens as text: piece by piece, up to a stop string, with what is asked about each. */
 import type { XComposer } from '../model/xcomposer.js'
 import type { Hypothesis } from './beam.js'
-import type { ChatOptions, ChatResult } from './chat.js'
+import type { Written } from './chat-result.js'
 import type { GeneratedToken, GenerateEnd } from './generate.js'
 import { type ChosenLogprob, tokenLogprobs } from './logprobs.js'
 import { StopStrings } from './stop-strings.js'
 
-/** When a request began, when its pictures were encoded, and its prompt (performance.now). */
-export interface Clock {
-  readonly began: number
-  readonly encoded: number
-  readonly prefilled: number
-}
-
-/** A text as it was generated; `firstAt` is when its first token was there. */
-export interface Written extends Pick<ChatResult, 'text' | 'ids' | 'finishReason' | 'logprobs'> {
-  readonly firstAt: number
+/** What is asked of a text while it is written. */
+export interface WriteOptions {
+  /** The answer ends before the first of these strings; at most 16. */
+  readonly stop?: readonly string[]
+  /** Log-probabilities of the tokens, with this many alternatives each (0 to 20); not with beams. */
+  readonly logprobs?: number
 }
 
 /** Writes the tokens as text, piece by piece, until they end or spell a stop string. */
 export async function* write(
   { tokenizer }: XComposer,
   steps: AsyncGenerator<GeneratedToken, GenerateEnd, void>,
-  options: Pick<ChatOptions, 'stop' | 'logprobs'>,
+  options: WriteOptions,
 ): AsyncGenerator<string, Written, void> {
   const ids: number[] = []
   const logprobs: ChosenLogprob[] = []
@@ -62,24 +58,4 @@ export async function* writeByBeams(
   const firstAt = performance.now()
   yield text
   return { text, ids, finishReason: best?.stopId === undefined && !watch.stopped ? 'length' : 'stop', firstAt }
-}
-
-/** The result of an answer that is complete now. */
-export function chatResult(
-  usage: Omit<ChatResult['usage'], 'completionTokens'>,
-  { firstAt, ...written }: Written,
-  { began, encoded, prefilled }: Clock,
-): ChatResult {
-  const decodeMs = performance.now() - prefilled
-  return {
-    ...written,
-    usage: { ...usage, completionTokens: written.ids.length },
-    timings: {
-      imageMs: encoded - began,
-      prefillMs: prefilled - encoded,
-      decodeMs,
-      firstTokenMs: firstAt - began,
-      tokensPerSecond: decodeMs > 0 ? (written.ids.length * 1000) / decodeMs : 0,
-    },
-  }
 }

@@ -7,8 +7,8 @@ import { largestDifference, ROUNDING, smallDecoder } from '../../tests/support/s
 import { liveHandles } from '../engine/index.js'
 import { beamSearch } from '../generate/beam.js'
 import { openModel } from './checkpoint-model.js'
+import { DecoderModel, type DecoderSequence } from './decoder-model.js'
 import type { BranchingSequence } from './sequence.js'
-import { DecoderModel, type DecoderSequence } from './xcomposer.js'
 
 const small = smallDecoder()
 

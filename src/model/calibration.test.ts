@@ -9,13 +9,13 @@ import { InputError } from '../errors.js'
 import { CALIBRATION_WINDOW, Calibration, calibrationWindows } from './calibration.js'
 import { openModel, readParameter } from './checkpoint-model.js'
 import { Compensation } from './compensation.js'
+import { DecoderModel } from './decoder-model.js'
 import { columnFactors, type InputMoments, SPAN_WIDTH, spanWidths } from './input-moments.js'
 import { MatrixProduct } from './matrix-product.js'
 import { normals } from './normal-numbers.js'
 import { type Blocks, dequantizeRows, quantizeBlocks } from './quantize-blocks.js'
 import { writeQuantized } from './quantize-model.js'
 import { randomWeights } from './random-weights.js'
-import { DecoderModel } from './xcomposer.js'
 
 const dirs: string[] = []
 afterAll(() => {

@@ -6,9 +6,9 @@ import { allocate, Graph, matmul, product, reshape, rmsNorm, Session, split, typ
 import { InputError } from '../errors.js'
 import { causalMask, sequenceAttention } from './attention.js'
 import { decoderBlock } from './decoder.js'
+import type { FloatWeights } from './float-weights.js'
 import { type InputMoments, spanWidths } from './input-moments.js'
 import { embeddingTable, type ParameterSpec } from './parameters.js'
-import type { FloatWeights } from './quantize-model.js'
 import { rotaryTables } from './rotary.js'
 import { floatWeights, type Weights } from './weights.js'
 

@@ -3,9 +3,9 @@
  * appended, and then one pass of the decoder serves them all. The weights are read once for all rows.
  */
 import { XComposerError } from '../errors.js'
+import type { DecoderModel, DecoderSequence } from './decoder-model.js'
 import { KvBatch } from './kv-batch.js'
 import type { Sequence } from './sequence.js'
-import type { DecoderModel, DecoderSequence } from './xcomposer.js'
 
 interface Row {
   length: number

@@ -7,9 +7,9 @@ import { causalMask, sequenceAttention } from './attention.js'
 import { readParameter } from './checkpoint-model.js'
 import { decoder } from './decoder.js'
 import { DecoderBatch } from './decoder-batch.js'
+import type { DecoderModel, DecoderSequence } from './decoder-model.js'
 import { rotaryTables } from './rotary.js'
 import { floatWeights } from './weights.js'
-import type { DecoderModel, DecoderSequence } from './xcomposer.js'
 
 const ids = (n: number, from = 0) => Array.from({ length: n }, (_, i) => 3 + ((from + i * 37) % 190))
 

@@ -11,10 +11,11 @@ import { blockProduct, evaluateGraph, Graph, liveHandles } from '../engine/index
 import { InputError } from '../errors.js'
 import { openModel } from './checkpoint-model.js'
 import { parseModelConfig } from './config.js'
+import { DecoderModel } from './decoder-model.js'
 import { normals } from './normal-numbers.js'
 import { dequantizeRows, quantizeBlocks } from './quantize-blocks.js'
 import { quantizeModel } from './quantize-model.js'
-import { DecoderModel, XComposer } from './xcomposer.js'
+import { XComposer } from './xcomposer.js'
 
 const dirs: string[] = []
 const fresh = (...args: Parameters<typeof writeRandomModel>) => {

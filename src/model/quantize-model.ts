@@ -15,22 +15,12 @@ import { PACKED_ROWS, packedRowOrder, reorderRows } from './attention.js'
 import type { Calibration } from './calibration.js'
 import { blockSuffix, openModel } from './checkpoint-model.js'
 import { Compensation } from './compensation.js'
-import type { DecoderConfig } from './config.js'
+import type { FloatWeights } from './float-weights.js'
 import type { InputMoments } from './input-moments.js'
 import { MatrixProduct } from './matrix-product.js'
 import { nanNotice } from './nan-notice.js'
 import { embeddingTable, type ParameterGroup, type ParameterSpec } from './parameters.js'
 import { type Blocks, dequantizeRows, quantizeBlocks } from './quantize-blocks.js'
-
-/** Float weights by rows, from wherever they come. */
-export interface FloatWeights {
-  /** config.json's content. */
-  readonly config: Readonly<Record<string, unknown>>
-  readonly decoder: DecoderConfig
-  readonly specs: readonly ParameterSpec[]
-  /** Rows of a tensor's first axis, [count, ...]. */
-  rows(spec: ParameterSpec, first: number, count: number): Float32Array
-}
 
 /** Tensors in blocks of one group, and the root mean square of their rounding relative to that of their values. */
 export interface GroupError {

@@ -4,9 +4,9 @@
  */
 
 import { parseModelConfig } from './config.js'
+import type { FloatWeights } from './float-weights.js'
 import { hashText, normals } from './normal-numbers.js'
 import { modelParameters, type ParameterSpec } from './parameters.js'
-import type { FloatWeights } from './quantize-model.js'
 
 /** Normal numbers to copy from: drawing seven billion anew would take longer than writing them. */
 const POOL = 1 << 20

@@ -2,7 +2,7 @@
 import { beamSearch } from '../generate/beam.js'
 import { generate } from '../generate/generate.js'
 import { generateWithLookup } from '../generate/lookup.js'
-import type { DecoderSequence } from '../model/xcomposer.js'
+import type { DecoderSequence } from '../model/decoder-model.js'
 import type { CaseResult } from './check.js'
 
 /** Starts a fresh sequence with the prompt; returns its logits. */

@@ -1,5 +1,6 @@
 /** A dump's prompt: stretches of ids and places of pictures, with the rows that the model made of the pictures. */
-import { type DecoderModel, promptRows } from '../model/xcomposer.js'
+import type { DecoderModel } from '../model/decoder-model.js'
+import { promptRows } from '../model/prompt-rows.js'
 import type { PromptPart } from '../text/prompt.js'
 
 /** As cases.json of goldens/vlm has them. */

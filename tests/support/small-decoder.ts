@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { liveHandles } from '../../src/engine/index.js'
 import { openModel } from '../../src/model/checkpoint-model.js'
-import { DecoderModel } from '../../src/model/xcomposer.js'
+import { DecoderModel } from '../../src/model/decoder-model.js'
 import { smallConfig, writeRandomModel } from './random-model.js'
 
 /** The ordinary graph on two rows at once and on one differs by up to 1.3e-4 in these logits, which reach 17: other products, other sums. */
