@@ -12,7 +12,7 @@ const start = performance.now()
 await quantizeModel(
   dir,
   out,
-  { bits: 4, blockSize: 128 },
+  { bits: 4, blockSize: 256 },
   {
     ...(Number(windows) > 0
       ? {

@@ -12,7 +12,7 @@ import { factsLine, modelFacts } from './model-facts.js'
 import { digits, median, summarise } from './samples.js'
 import { startNode } from './start.js'
 
-/** Windows of text to calibrate with: memory does not depend on their number, time does. */
+/** Windows of text to calibrate with: as many as `quantize` takes at most. */
 const WINDOWS = 32
 
 const answer = z.object({ seconds: z.number().positive(), peak: z.number().positive() })

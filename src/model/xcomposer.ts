@@ -19,7 +19,7 @@ export interface Prefilled {
   readonly sequence: DecoderSequence
 }
 
-/** Fewer common positions than this are computed again: the kept sequence may serve a better match. */
+/** Fewer common positions than this are computed again: nearly every prompt begins with some. */
 const WORTH_KEEPING = 16
 
 /** A loaded model; `dispose` once, after its sequences. */
@@ -126,19 +126,20 @@ export class XComposer {
     this.kept = sequence
   }
 
-  /** A sequence that already holds the first `length` positions: the kept one, or an empty one. */
+  /** A sequence that already holds the first `length` positions: the kept one, or an empty one in its place, so that one is in memory. */
   private begun(content: readonly number[], limit: number): { sequence: DecoderSequence; length: number } {
     const { kept } = this
+    this.kept = undefined
     // Dynamic scaling rotates earlier keys by a length that was not known then.
     if (kept && kept.cache.limit === limit && !isStretched(this.config.decoder, content.length)) {
       // The last position is always computed: its logits are asked for.
       const length = Math.min(kept.common(content), content.length - 1)
       if (length >= WORTH_KEEPING) {
-        this.kept = undefined
         kept.rewind(length)
         return { sequence: kept, length }
       }
     }
+    kept?.dispose()
     return { sequence: this.decoder.sequence(limit), length: 0 }
   }
 
