@@ -99,7 +99,9 @@ describe('a follow-up', () => {
     await ask([user('hello', 1)])
     const held = liveHandles().total
     const run = vi.spyOn(model.decoder.sessions, 'run')
-    const asking = chat(model, [user('An entirely different beginning of a dialogue, with no picture in it.')], { maxNewTokens: 12 })
+    const asking = chat(model, [user('An entirely different beginning of a dialogue, with no picture in it.')], {
+      maxNewTokens: 12,
+    })
     await asking.next()
     expect(run).toHaveBeenCalled()
     expect(liveHandles().total).toBe(held)

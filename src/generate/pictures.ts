@@ -1,6 +1,6 @@
 /** Pictures of a request, decoded, resized, and encoded to rows for the decoder. */
 import { createHash } from 'node:crypto'
-import { decodeImage, type RgbImage, readImageFile } from '../image/decode.js'
+import { decodeImage, imageSize, readImageFile } from '../image/decode.js'
 import { preprocess } from '../image/preprocess.js'
 import { type TiledPixels, tiledTokens, tileLayout, tilePixels } from '../image/tiles.js'
 import { DEFAULT_TILES } from '../model/config.js'
@@ -111,21 +111,17 @@ export async function imageTokens(
 ): Promise<number[]> {
   const { vision } = model.config
   if (!vision?.tiled) return pictures.map(() => vision?.tokens ?? 1)
-  const { imageSize, patchSize } = vision
+  const { imageSize: tile, patchSize } = vision
   const counts: number[] = []
   for (const picture of pictures) {
-    const { width, height } = await decode(picture)
-    const { tilesHigh, tilesWide } = tileLayout(width, height, options.hdNum ?? DEFAULT_TILES, imageSize)
-    counts.push(tiledTokens(tilesHigh, tilesWide, imageSize / patchSize / 2))
+    const { bytes, name } = await load(picture)
+    const { width, height } = await imageSize(bytes, { name })
+    const { tilesHigh, tilesWide } = tileLayout(width, height, options.hdNum ?? DEFAULT_TILES, tile)
+    counts.push(tiledTokens(tilesHigh, tilesWide, tile / patchSize / 2))
   }
   return counts
 }
 
 async function load(picture: Picture): Promise<{ bytes: Uint8Array; name: string }> {
   return 'file' in picture ? { bytes: await readImageFile(picture.file), name: picture.file } : picture
-}
-
-async function decode(picture: Picture): Promise<RgbImage> {
-  const { bytes, name } = await load(picture)
-  return decodeImage(bytes, { name })
 }

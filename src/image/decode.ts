@@ -45,34 +45,50 @@ export async function decodeRgba(input: string | Uint8Array, options: DecodeOpti
   return channels === 4 ? pixels : { ...pixels, data: addAlpha(pixels.data) }
 }
 
+/** Width and height in pixels, from the file's header alone. @throws InputError as decodeImage, but for damage behind the header */
+export async function imageSize(bytes: Uint8Array, options: DecodeOptions = {}): Promise<{ width: number; height: number }> {
+  const { width, height } = await readHeader(bytes, options.name ?? 'image', { ...DEFAULTS, ...options })
+  return { width, height }
+}
+
+const SETTINGS = { failOn: 'error', ignoreIcc: true, pages: 1, sequentialRead: true } as const
+
 async function decode(input: string | Uint8Array, options: DecodeOptions): Promise<{ pixels: RgbImage; channels: 3 | 4 }> {
-  const { maxPixels, maxSide, maxBytes } = { ...DEFAULTS, ...options }
+  const limits = { ...DEFAULTS, ...options }
   const name = options.name ?? (typeof input === 'string' ? input : 'image')
-  const bytes = typeof input === 'string' ? await readLimited(input, maxBytes) : input
+  const bytes = typeof input === 'string' ? await readLimited(input, limits.maxBytes) : input
+  const { space } = await readHeader(bytes, name, limits)
+  const image = sharp(bytes, { ...SETTINGS, limitInputPixels: limits.maxPixels })
+  const turned = options.orient ? image.autoOrient() : image
+  const inks = space === 'cmyk'
+  const plane = inks ? turned.pipelineColourspace('cmyk').toColourspace('cmyk') : turned.toColourspace('srgb')
+  const { data, info } = await undamaged(name, plane.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true }))
+  const plain = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  const pixels = { width: info.width, height: info.height }
+  if (inks && info.channels === 4) return { pixels: { ...pixels, data: inksToRgb(plain) }, channels: 3 }
+  if (info.channels === 3 || info.channels === 4) return { pixels: { ...pixels, data: plain }, channels: info.channels }
+  if (info.channels === 1) return { pixels: { ...pixels, data: replicate(plain, 1) }, channels: 3 }
+  if (info.channels === 2) return { pixels: { ...pixels, data: replicate(plain, 2) }, channels: 4 }
+  throw new InputError(`${name}: ${info.channels} channels, expected 1 to 4`)
+}
+
+/** What the header says, within the limits. It is read without sharp's own limit, whose message names no sizes. */
+async function readHeader(bytes: Uint8Array, name: string, { maxPixels, maxSide, maxBytes }: typeof DEFAULTS) {
   if (bytes.length > maxBytes) throw tooLong(name, bytes.length, maxBytes)
   sniffImage(bytes, name)
+  const header = await undamaged(name, sharp(bytes, { ...SETTINGS, limitInputPixels: false }).metadata())
+  const { width, height } = header
+  if (width > maxSide || height > maxSide || width * height > maxPixels) {
+    const limits = `at most ${maxSide} a side and ${maxPixels} in all are taken`
+    throw new InputError(`${name}: ${width}x${height} pixels, ${limits}; make the picture smaller`)
+  }
+  return header
+}
+
+async function undamaged<T>(name: string, reading: Promise<T>): Promise<T> {
   try {
-    const settings = { failOn: 'error', ignoreIcc: true, pages: 1, sequentialRead: true } as const
-    // Only the header is read here, without sharp's own limit, whose message names no sizes.
-    const { width, height, space } = await sharp(bytes, { ...settings, limitInputPixels: false }).metadata()
-    if (width > maxSide || height > maxSide || width * height > maxPixels) {
-      const limits = `at most ${maxSide} a side and ${maxPixels} in all are taken`
-      throw new InputError(`${name}: ${width}x${height} pixels, ${limits}; make the picture smaller`)
-    }
-    const image = sharp(bytes, { ...settings, limitInputPixels: maxPixels })
-    const turned = options.orient ? image.autoOrient() : image
-    const inks = space === 'cmyk'
-    const plane = inks ? turned.pipelineColourspace('cmyk').toColourspace('cmyk') : turned.toColourspace('srgb')
-    const { data, info } = await plane.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true })
-    const plain = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    const pixels = { width: info.width, height: info.height }
-    if (inks && info.channels === 4) return { pixels: { ...pixels, data: inksToRgb(plain) }, channels: 3 }
-    if (info.channels === 3 || info.channels === 4) return { pixels: { ...pixels, data: plain }, channels: info.channels }
-    if (info.channels === 1) return { pixels: { ...pixels, data: replicate(plain, 1) }, channels: 3 }
-    if (info.channels === 2) return { pixels: { ...pixels, data: replicate(plain, 2) }, channels: 4 }
-    throw new InputError(`${name}: ${info.channels} channels, expected 1 to 4`)
+    return await reading
   } catch (error) {
-    if (error instanceof InputError) throw error
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error)
     throw new InputError(`${name}: cannot be decoded (${reason}); the file is damaged or too large`, { cause: error })
   }

@@ -1,12 +1,12 @@
 /** Image preprocessing against the goldens, and files that are not what they seem. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { png, pngChunk } from '../../tests/support/png.js'
 import { check } from '../verify/preprocess.js'
-import { decodeImage, decodeRgba } from './decode.js'
+import { decodeImage, decodeRgba, imageSize } from './decode.js'
 import { preprocess } from './preprocess.js'
 import { resize } from './resize.js'
 import { tilePixels } from './tiles.js'
@@ -25,6 +25,12 @@ it.each([golden, shared].filter(existsSync))('decodes, resizes and normalises as
 
 const solid = (channels: 3 | 4, background: { r: number; g: number; b: number; alpha?: number }) =>
   sharp({ create: { width: 8, height: 4, channels, background } })
+
+it.each(readdirSync(images))('the header of %s tells the size that decoding gives', async (file) => {
+  const bytes = readFileSync(join(images, file))
+  const { width, height } = await decodeImage(bytes)
+  expect(await imageSize(bytes)).toEqual({ width, height })
+})
 
 describe('unusual images', () => {
   it('drops alpha without compositing, and keeps it on request', async () => {
