@@ -2,7 +2,8 @@
 
 Usage: language.py CONFIG.json IDS OUT SECONDS [ROWS]. CONFIG.json is a model's config.json. IDS holds token ids as 16-bit numbers, with the
 id of <s> before each document (bench/subject/ids.ts writes it). OUT becomes a model directory in the released layout, bfloat16, with
-PLoRA's matrices zero. Trains for SECONDS on ROWS windows a step, on a GPU if there is one; the learning rate falls with the time that is left.
+PLoRA's matrices zero. Trains for SECONDS on ROWS windows a step (default 4), on a GPU if there is one; the learning rate falls with the
+time that is left.
 """
 import json
 import math
