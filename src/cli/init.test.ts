@@ -55,6 +55,14 @@ describe('the command', () => {
     [['--preset', 'internlm-xcomposer2-7b', '--random'], /--out: expected a directory/],
     [['--preset', 'internlm-xcomposer2-7b', '--out', 'x'], /--random: expected this option/],
     [['--preset', 'internlm-xcomposer2-7b', '--random', '--out', 'x', '--tokenizer', 'none'], /none: /],
+    [
+      ['--preset', 'internlm-xcomposer2-7b', '--random', '--out', 'x', '--block', '64'],
+      /--block 64: goes with --bits 4 or --bits 8/,
+    ],
+    [
+      ['--preset', 'internlm-xcomposer2-7b', '--random', '--out', 'x', '--bits', '4', '--block', '48'],
+      /--block: expected 16 or 32 or /,
+    ],
   ])('%j', async (argv, message) => {
     const io = fakeIo()
     expect(await main(['init', ...argv], io)).toBe(2)

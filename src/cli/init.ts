@@ -10,6 +10,7 @@ import { presets } from '../model/presets.js'
 import { writeQuantized } from '../model/quantize-model.js'
 import { randomWeights } from '../model/random-weights.js'
 import { Tokenizer } from '../text/tokenizer.js'
+import { BLOCK_HELP, blockOptions, readBlockFormat } from './block-options.js'
 import { type Command, noPositionals } from './command.js'
 
 const names = Object.keys(presets) as [string, ...string[]]
@@ -21,8 +22,7 @@ export const initCommand: Command = {
     preset: { type: 'string' },
     random: { type: 'boolean' },
     out: { type: 'string' },
-    bits: { type: 'string' },
-    block: { type: 'string' },
+    ...blockOptions,
     seed: { type: 'string' },
     tokenizer: { type: 'string' },
   },
@@ -36,7 +36,7 @@ download. Its answers mean nothing.
       --random               random weights (there are no others to be had without a download)
       --out DIR              where to write it
       --bits N               4 or 8: linear weights in blocks at once (default: float16 throughout)
-      --block N              values that share a scale: 32, 64, 128 or 256 (default 32)
+${BLOCK_HELP}
       --seed N               the same seed gives the same weights (default 0)
       --tokenizer FILE       a tokenizer.model to put beside them; chat needs one
 
@@ -51,8 +51,7 @@ Example:
     if (out === undefined) throw new InputError('--out: expected a directory to write to')
     if (!args.flag('random'))
       throw new InputError('--random: expected this option, since weights are random; pull brings trained ones')
-    const bits = args.oneOf('bits', ['4', '8'] as const)
-    const blockSize = Number(args.oneOf('block', ['32', '64', '128', '256'] as const) ?? '32')
+    const format = readBlockFormat(args)
     const tokenizer = args.text('tokenizer')
     if (tokenizer !== undefined) Tokenizer.load(tokenizer)
     const weights = randomWeights(
@@ -60,7 +59,7 @@ Example:
       preset,
       args.wholeNumber('seed', 0, 2 ** 32 - 1) ?? 0,
     )
-    if (bits) await writeQuantized(weights, out, { bits: bits === '4' ? 4 : 8, blockSize })
+    if (format) await writeQuantized(weights, out, format)
     else writeHalf(weights, out)
     if (tokenizer !== undefined) copyFileSync(tokenizer, join(out, 'tokenizer.model'))
     io.out(`${out}: ${(statSync(join(out, 'model.safetensors')).size / 1e9).toFixed(2)} GB\n`)

@@ -2,26 +2,26 @@
 import { appendFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { statFile } from '../checkpoint/json.js'
-import type { BlockFormat } from '../engine/index.js'
 import { InputError } from '../errors.js'
 import { divergence } from '../evaluate/divergence.js'
 import { Calibration, calibrationWindows } from '../model/calibration.js'
 import { openModel, tokenizerPath } from '../model/checkpoint-model.js'
 import { quantizeModel } from '../model/quantize-model.js'
 import { Tokenizer } from '../text/tokenizer.js'
+import { BLOCK_HELP, blockOptions, readBlockFormat } from './block-options.js'
 import type { Command } from './command.js'
 
 export const quantizeCommand: Command = {
   name: 'quantize',
   summary: 'store a model in 4 or 8 bits',
-  options: { bits: { type: 'string' }, block: { type: 'string' }, calibrate: { type: 'string' }, text: { type: 'string' } },
+  options: { ...blockOptions, calibrate: { type: 'string' }, text: { type: 'string' } },
   help: `Usage: xcomposer quantize DIR OUT [options]
 
 Writes the model of DIR to the directory OUT with its linear weights in blocks of 4 or 8 bits, piece by piece. The vision tower,
 PLoRA and the projector always take 8 bits. Prints the relative error of the rounded weights and writes it to OUT/README.md.
 
       --bits N               4 or 8 (default 8)
-      --block N              values that share a scale: 16, 32, 64, 128 or 256 (default 32)
+${BLOCK_HELP}
       --calibrate FILE       a text like those the model will meet (8,000 tokens are enough): the decoder is rounded with regard to
                              what it reads there, which makes 4 bits notably more exact, and takes minutes for a large model
       --text FILE            another text, on which to compare both models: perplexity, divergence, agreement
@@ -37,9 +37,7 @@ Example:
     }
     const file = args.text('text')
     const text = file === undefined ? undefined : readText(file)
-    const bits = args.oneOf('bits', ['4', '8'] as const) ?? '8'
-    const block = args.oneOf('block', ['16', '32', '64', '128', '256'] as const) ?? '32'
-    const format: BlockFormat = { bits: bits === '4' ? 4 : 8, blockSize: Number(block) }
+    const format = readBlockFormat(args, '8')
     const calibrationFile = args.text('calibrate')
     const windows = calibrationFile === undefined ? undefined : readWindows(dir, calibrationFile)
     const { groups, bytes } = await quantizeModel(dir, out, format, {
