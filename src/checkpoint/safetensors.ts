@@ -7,6 +7,7 @@ import { InputError } from '../errors.js'
 import { AtomicFile, writeAll, writeFileAtomically } from './atomic.js'
 import { narrowBF16, narrowF16 } from './half.js'
 import { describe, isRecord, parseJsonObject, statFile } from './json.js'
+import { type LongWork, pause } from './long-work.js'
 import { BYTES, type Dtype, isDtype, readBytes, sizeOf, type TensorEntry } from './tensors.js'
 
 export interface SafetensorsFile {
@@ -148,12 +149,20 @@ export async function streamSafetensors(
   file: string,
   tensors: Iterable<TensorToStream>,
   metadata: Readonly<Record<string, string>> = {},
+  { onProgress, signal }: LongWork = {},
 ): Promise<void> {
-  const { ordered, head } = layout(file, [...tensors], metadata)
+  const { ordered, head, total } = layout(file, [...tensors], metadata)
   const made = new AtomicFile(file)
   try {
     writeAll(made.fd, head)
-    for (const tensor of ordered) writeAll(made.fd, encode(file, tensor, await tensor.data()))
+    let done = head.byteLength
+    for (const tensor of ordered) {
+      await pause(signal)
+      const bytes = encode(file, tensor, await tensor.data())
+      writeAll(made.fd, bytes)
+      done += bytes.byteLength
+      onProgress?.(done, total)
+    }
     made.commit()
   } catch (error) {
     made.discard()
@@ -166,7 +175,7 @@ function layout<T extends TensorHead>(
   file: string,
   tensors: readonly T[],
   metadata: Readonly<Record<string, string>>,
-): { ordered: T[]; head: Uint8Array } {
+): { ordered: T[]; head: Uint8Array; total: number } {
   const ordered = inAlignedOrder(file, tensors)
   const header = new Map<string, unknown>()
   if (Object.keys(metadata).length > 0) header.set('__metadata__', metadata)
@@ -183,7 +192,7 @@ function layout<T extends TensorHead>(
   const head = new Uint8Array(start).fill(0x20)
   new DataView(head.buffer).setBigUint64(0, BigInt(start - 8), true)
   head.set(json, 8)
-  return { ordered, head }
+  return { ordered, head, total: start + end }
 }
 
 function inAlignedOrder<T extends TensorHead>(file: string, tensors: readonly T[]): T[] {

@@ -3,7 +3,8 @@ import { copyFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeTextAtomically } from '../checkpoint/atomic.js'
 import { makeFolders } from '../checkpoint/folders.js'
-import { writeSafetensors } from '../checkpoint/safetensors.js'
+import type { LongWork } from '../checkpoint/long-work.js'
+import { streamSafetensors } from '../checkpoint/safetensors.js'
 import { InputError } from '../errors.js'
 import type { FloatWeights } from '../model/float-weights.js'
 import { presets } from '../model/presets.js'
@@ -12,6 +13,7 @@ import { randomWeights } from '../model/random-weights.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { BLOCK_HELP, blockOptions, readBlockFormat } from './block-options.js'
 import { type Command, noPositionals } from './command.js'
+import { progressLine, writtenLine } from './io.js'
 
 const names = Object.keys(presets) as [string, ...string[]]
 
@@ -59,15 +61,18 @@ Example:
       preset,
       args.wholeNumber('seed', 0, 2 ** 32 - 1) ?? 0,
     )
-    if (format) await writeQuantized(weights, out, format)
-    else writeHalf(weights, out)
+    const progress = progressLine(io)
+    const work = { onProgress: (done: number, total: number) => progress.update(writtenLine(done, total)), signal: io.signal }
+    await (format ? writeQuantized(weights, out, format, undefined, work) : writeHalf(weights, out, work)).finally(() =>
+      progress.end(),
+    )
     if (tokenizer !== undefined) copyFileSync(tokenizer, join(out, 'tokenizer.model'))
     io.out(`${out}: ${(statSync(join(out, 'model.safetensors')).size / 1e9).toFixed(2)} GB\n`)
     return 0
   },
 }
 
-function writeHalf(weights: FloatWeights, out: string): void {
+async function writeHalf(weights: FloatWeights, out: string, work: LongWork): Promise<void> {
   makeFolders(out, '--out')
   const tensors = weights.specs.map((spec) => ({
     name: spec.name,
@@ -75,7 +80,7 @@ function writeHalf(weights: FloatWeights, out: string): void {
     shape: spec.shape,
     data: () => weights.rows(spec, 0, spec.shape[0] ?? 1),
   }))
-  writeSafetensors(join(out, 'model.safetensors'), tensors, { format: 'pt' })
+  await streamSafetensors(join(out, 'model.safetensors'), tensors, { format: 'pt' }, work)
   const config = { ...weights.config, torch_dtype: 'float16' }
   writeTextAtomically(join(out, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
 }

@@ -47,6 +47,12 @@ export interface ProgressLine {
   end(): void
 }
 
+/** Progress of writing a file, in bytes. */
+export function writtenLine(done: number, total: number): string {
+  const size = total < 1e9 ? `${(total / 1e6).toFixed(1)} MB` : `${(total / 1e9).toFixed(2)} GB`
+  return `${total > 0 ? Math.floor((100 * done) / total) : 100} % of ${size}`
+}
+
 /** See ProgressLine. `now` is for tests. */
 export function progressLine(io: Io, everySeconds = 10, now: () => number = Date.now): ProgressLine {
   let shownAt = Number.NEGATIVE_INFINITY

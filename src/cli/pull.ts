@@ -1,7 +1,7 @@
 /** `xcomposer pull`: a model from the hub, into the cache. */
 import { pull } from '../checkpoint/hub.js'
 import { type Command, onlyPositional } from './command.js'
-import { progressLine } from './io.js'
+import { progressLine, writtenLine } from './io.js'
 
 export const pullCommand: Command = {
   name: 'pull',
@@ -29,8 +29,7 @@ Example:
       offline: args.flag('offline'),
       signal: io.signal,
       onProgress: ({ file, done, total }) => {
-        const share = total > 0 ? Math.floor((100 * done) / total) : 100
-        progress.update(`${share} % of ${(total / 1e9).toFixed(2)} GB  ${file}`)
+        progress.update(`${writtenLine(done, total)}  ${file}`)
       },
     }).finally(() => progress.end())
     io.out(`${dir}\n`)

@@ -10,6 +10,7 @@ import { quantizeModel } from '../model/quantize-model.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { BLOCK_HELP, blockOptions, readBlockFormat } from './block-options.js'
 import type { Command } from './command.js'
+import { progressLine, writtenLine } from './io.js'
 
 export const quantizeCommand: Command = {
   name: 'quantize',
@@ -40,12 +41,16 @@ Example:
     const format = readBlockFormat(args, '8')
     const calibrationFile = args.text('calibrate')
     const windows = calibrationFile === undefined ? undefined : readWindows(dir, calibrationFile)
+    const progress = progressLine(io)
     const { groups, bytes } = await quantizeModel(dir, out, format, {
-      onNotice: (line) => io.err(`${line}\n`),
-      ...(windows
-        ? { calibrate: (weights) => new Calibration(weights, windows, (done, of) => io.err(`layer ${done} of ${of}\n`)) }
-        : {}),
-    })
+      onProgress: (done, total) => progress.update(writtenLine(done, total)),
+      signal: io.signal,
+      onNotice: (line) => {
+        progress.end()
+        io.err(`${line}\n`)
+      },
+      ...(windows ? { calibrate: (weights) => new Calibration(weights, windows, io.signal) } : {}),
+    }).finally(() => progress.end())
     io.out(`${out}: ${(bytes / 1e6).toFixed(1)} MB\n`)
     for (const { group, tensors, bitsPerWeight, relativeError } of groups) {
       const each = `${tensors} tensors, ${bitsPerWeight.toFixed(2)} bits a weight`

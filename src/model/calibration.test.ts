@@ -1,5 +1,5 @@
 /** Calibrated rounding against what it is defined by: sums over inputs, a linear system, and the error of products. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -227,23 +227,42 @@ describe('calibration', () => {
     }
   })
 
-  it('quantises a model layer by layer, and says so', async () => {
+  it('quantises a model layer by layer, and says how far it is', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'xcomposer-calibrate-'))
     dirs.push(dir)
     const weights = randomWeights(smallConfig, 'small', 1)
-    const layers: string[] = []
-    const calibration = new Calibration(weights, calibrationWindows(ids(2000), 1), (done, of) => layers.push(`${done}/${of}`))
+    const calibration = new Calibration(weights, calibrationWindows(ids(2000), 1))
     const [plain, calibrated] = [join(dir, 'plain'), join(dir, 'calibrated')]
     const format = { bits: 4, blockSize: 32 } as const
     const before = await writeQuantized(weights, plain, format)
-    const after = await writeQuantized(weights, calibrated, format, calibration)
-    expect(layers).toEqual(Array.from({ length: layers.length }, (_, i) => `${i + 1}/${layers.length}`))
-    expect(layers.length).toBe(weights.decoder.layers + 1)
+    const written: number[] = []
+    const onProgress = (done: number, total: number) => written.push(done / total)
+    const after = await writeQuantized(weights, calibrated, format, calibration, { onProgress })
+    expect(written).toEqual([...written].sort((a, b) => a - b))
+    expect(written.length).toBeGreaterThan(weights.specs.length)
+    expect(written.at(-1)).toBe(1)
     expect(after.bytes).toBe(before.bytes)
     expect(openModel(calibrated).formats).toEqual(openModel(plain).formats)
     const error = (report: typeof before) => report.groups.find(({ group }) => group === 'decoder')?.relativeError
     expect(error(after)).not.toBe(error(before))
     expect(after.groups.slice(1)).toEqual(before.groups.slice(1))
+  })
+
+  it.each([
+    ['plain', undefined],
+    ['calibrated', 1],
+  ])('quantising, %s, ends at an interrupt and leaves no file', async (name, calibrated) => {
+    const dir = mkdtempSync(join(tmpdir(), 'xcomposer-calibrate-'))
+    dirs.push(dir)
+    const weights = randomWeights(smallConfig, 'small', 1)
+    // As a signal of the system comes: only to code that lets the event loop turn.
+    const interrupt = new AbortController()
+    setImmediate(() => interrupt.abort())
+    const calibration = calibrated && new Calibration(weights, calibrationWindows(ids(2000), 1), interrupt.signal)
+    const out = join(dir, name)
+    const work = writeQuantized(weights, out, { bits: 4, blockSize: 32 }, calibration || undefined, { signal: interrupt.signal })
+    await expect(work).rejects.toThrow('aborted')
+    expect(readdirSync(out)).toEqual([])
   })
 
   it('spreads windows over a long text, and refuses a short one', () => {

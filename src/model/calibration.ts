@@ -49,11 +49,14 @@ export class Calibration {
   /** Of the layer before `layer`, by the product's name. */
   private moments: ReadonlyMap<string, InputMoments> = new Map()
 
-  /** @param windows ids, CALIBRATION_WINDOW in each */
+  /**
+   * @param windows ids, CALIBRATION_WINDOW in each
+   * @param signal ends it between windows
+   */
   constructor(
     private readonly weights: FloatWeights,
     windows: readonly (readonly number[])[],
-    private readonly onLayer: (done: number, of: number) => void = () => {},
+    private readonly signal?: AbortSignal,
   ) {
     const { hiddenSize } = weights.decoder
     this.windows = windows.length
@@ -73,7 +76,6 @@ export class Calibration {
     while (this.layer <= wanted) {
       this.moments = this.layer < this.weights.decoder.layers ? await this.passLayer() : await this.passHead()
       this.layer++
-      this.onLayer(this.layer, this.weights.decoder.layers + 1)
     }
     const found = this.moments.get(name)
     if (!found) throw new RangeError(`the calibration has passed ${name}; layers are asked for in their order`)
@@ -175,6 +177,7 @@ export class Calibration {
     inputs: Readonly<Record<string, Value>>,
     sums: Readonly<Record<string, Value>>,
   ): Promise<void> {
+    this.signal?.throwIfAborted()
     const { hiddenSize } = this.weights.decoder
     const size = CALIBRATION_WINDOW * hiddenSize
     const shape = [count, CALIBRATION_WINDOW, hiddenSize]

@@ -5,7 +5,8 @@ import { allocate, Graph, matmul, Session, Value } from '../engine/index.js'
 export class MatrixProduct {
   private readonly session: Session
 
-  constructor() {
+  /** @param signal ends the work that is made of products */
+  constructor(private readonly signal?: AbortSignal) {
     const g = new Graph('matrix-product')
     const [a, b] = [g.input('a', 'f32', [1, 'rows', 'inner']), g.input('b', 'f32', [1, 'inner', 'columns'])]
     g.output('product', matmul(g, a, b))
@@ -14,6 +15,7 @@ export class MatrixProduct {
 
   /** a b, [rows, inner] x [inner, columns], both row-major and made by `allocate`. */
   async of(a: Float32Array, b: Float32Array, inner: number): Promise<Float32Array> {
+    this.signal?.throwIfAborted()
     const [rows, columns] = [a.length / inner, b.length / inner]
     const product = allocate('f32', rows * columns)
     const values = {

@@ -7,6 +7,7 @@ import { copyFileSync, existsSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { writeTextAtomically } from '../checkpoint/atomic.js'
 import { makeFolders } from '../checkpoint/folders.js'
+import { type LongWork, pause } from '../checkpoint/long-work.js'
 import { streamSafetensors, type TensorToStream } from '../checkpoint/safetensors.js'
 import { readRows } from '../checkpoint/tensors.js'
 import type { BlockFormat } from '../engine/index.js'
@@ -35,7 +36,7 @@ export interface GroupError {
 }
 
 /** How a model is quantised besides its bits and blocks. */
-export interface QuantizeOptions {
+export interface QuantizeOptions extends LongWork {
   /** Receives one line for each tensor that holds NaN: rounded, nothing shows it any more. */
   readonly onNotice?: (line: string) => void
   /** Given the weights, what their products read: the decoder's rounding then makes good what it can. */
@@ -62,7 +63,7 @@ export async function quantizeModel(
   dir: string,
   out: string,
   format: BlockFormat,
-  { onNotice = () => {}, calibrate }: QuantizeOptions = {},
+  { onNotice = () => {}, calibrate, ...work }: QuantizeOptions = {},
 ): Promise<QuantizationReport> {
   const model = openModel(dir)
   if (model.config.quantization) throw new InputError(`${dir}: is quantised already; start from the float model`)
@@ -88,7 +89,7 @@ export async function quantizeModel(
       return values
     },
   }
-  const report = await writeQuantized(weights, out, format, calibrate?.(weights))
+  const report = await writeQuantized(weights, out, format, calibrate?.(weights), work)
   for (const name of COPIED) {
     if (existsSync(model.directory.path(name))) copyFileSync(model.directory.path(name), join(out, name))
   }
@@ -112,12 +113,13 @@ export async function writeQuantized(
   out: string,
   format: BlockFormat,
   calibration?: Calibration,
+  work: LongWork = {},
 ): Promise<QuantizationReport> {
   makeFolders(out, 'quantize')
   const sums = new Map<ParameterGroup, GroupSum>()
   const order = packedRowOrder(weights.decoder)
   // Matrices that read the same have one between them.
-  const product = new MatrixProduct()
+  const product = new MatrixProduct(work.signal)
   const compensations = new WeakMap<InputMoments, Compensation>()
   const compensationOf = async (name: string): Promise<Compensation | undefined> => {
     const moments = await calibration?.of(name)
@@ -146,7 +148,11 @@ export async function writeQuantized(
     // Values are asked for first and scales right after them: both come of one pass.
     let made: Blocks | undefined
     const blocks = async (): Promise<Blocks> => {
-      made = await quantizeTensor(weights, spec, own, sum, product, await compensationOf(spec.name))
+      const compensation = await compensationOf(spec.name)
+      made = await quantizeTensor(weights, spec, own, sum, async (weight, n) => {
+        await pause(work.signal)
+        return compensation ? compensation.quantize(weight, n, inputs, product) : quantizeBlocks(weight, n, inputs, own)
+      })
       return made
     }
     return [
@@ -170,7 +176,7 @@ export async function writeQuantized(
   })
   const file = join(out, 'model.safetensors')
   try {
-    await streamSafetensors(file, tensors, { format: 'pt' })
+    await streamSafetensors(file, tensors, { format: 'pt' }, work)
   } finally {
     product.dispose()
   }
@@ -225,8 +231,7 @@ async function quantizeTensor(
   spec: ParameterSpec,
   format: BlockFormat,
   sum: GroupSum,
-  product: MatrixProduct,
-  compensation: Compensation | undefined,
+  round: (weight: Float32Array, rows: number) => Promise<Blocks>,
 ): Promise<Blocks> {
   const [rows, inputs] = spec.shape as [number, number]
   const count = Math.ceil(inputs / format.blockSize)
@@ -236,9 +241,7 @@ async function quantizeTensor(
   for (let first = 0; first < rows; first += step) {
     const n = Math.min(step, rows - first)
     const weight = weights.rows(spec, first, n)
-    const blocks = compensation
-      ? await compensation.quantize(weight, n, inputs, product)
-      : quantizeBlocks(weight, n, inputs, format)
+    const blocks = await round(weight, n)
     all.values.set(blocks.values, first * blob)
     all.scales.set(blocks.scales, first * count)
     addErrors(sum, weight, dequantizeRows(blocks, 0, n, inputs, format))
