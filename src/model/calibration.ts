@@ -1,11 +1,11 @@
 /**
- * What the decoder's linear layers read when the model reads a text: layer by layer, so that the float weights of one layer are in
- * memory at a time. What a layer reads comes of the layers before it as they are, not rounded.
+ * What the decoder's linear layers read when the model reads a text: half a layer after the other, so that the float weights of one half
+ * are in memory at a time. What a layer reads comes of the layers before it as they are, not rounded.
  */
 import { allocate, Graph, matmul, product, reshape, rmsNorm, Session, split, type Tensor, Value } from '../engine/index.js'
 import { InputError } from '../errors.js'
 import { causalMask, sequenceAttention } from './attention.js'
-import { decoderBlock } from './decoder.js'
+import { attentionHalf, feedForwardHalf } from './decoder.js'
 import type { FloatWeights } from './float-weights.js'
 import { type InputMoments, spanWidths } from './input-moments.js'
 import { embeddingTable, type ParameterSpec } from './parameters.js'
@@ -16,10 +16,10 @@ import { floatWeights, type Weights } from './weights.js'
 export const CALIBRATION_WINDOW = 256
 /** More of them change little and take longer. */
 const MOST_WINDOWS = 32
+/** Floats that are read at a time. */
+const PIECE = 1 << 22
 /** Fewer tokens than columns of a span would say what happened to be read, not what is read. */
 const FEWEST_WINDOWS = 4
-/** Windows that pass a layer together. */
-const AT_ONCE = 4
 
 /**
  * A text's ids in windows that each begin with `bosId`, spread over the whole text where it has more than are used.
@@ -74,6 +74,8 @@ export class Calibration {
     if (layer === undefined && name !== 'output') return undefined
     const wanted = layer === undefined ? this.weights.decoder.layers : Number(layer)
     while (this.layer <= wanted) {
+      // The float weights of the next layer need the room.
+      this.moments = new Map()
       this.moments = this.layer < this.weights.decoder.layers ? await this.passLayer() : await this.passHead()
       this.layer++
     }
@@ -82,9 +84,22 @@ export class Calibration {
     return found
   }
 
+  /** Half of the layer after the other, so that the float weights of one half are in memory at a time. */
   private async passLayer(): Promise<Map<string, InputMoments>> {
+    return new Map([...(await this.passAttention()), ...(await this.passFeedForward())])
+  }
+
+  private passFeedForward(): Promise<Map<string, InputMoments>> {
+    const g = new Graph(`calibrate-ffn-${this.layer}`)
+    const reads = new Map<string, Tensor>()
+    // Names begin with ffn_norm and feed_forward.
+    const w = recording(this.floats(`model.layers.${this.layer}.f`), reads)
+    return this.run(g, reads, feedForwardHalf(g, w, this.weights.decoder, this.input(g), this.layer, undefined), {})
+  }
+
+  private passAttention(): Promise<Map<string, InputMoments>> {
     const c = this.weights.decoder
-    const g = new Graph(`calibrate-${this.layer}`)
+    const g = new Graph(`calibrate-attention-${this.layer}`)
     const half = [CALIBRATION_WINDOW, c.headDim / 2]
     const seen = [(c.heads / c.kvHeads) * CALIBRATION_WINDOW, CALIBRATION_WINDOW]
     const attend = sequenceAttention(c, {
@@ -94,8 +109,8 @@ export class Calibration {
       mask: g.input('mask', 'f32', seen),
     })
     const reads = new Map<string, Tensor>()
-    const w = recording(this.floats(`model.layers.${this.layer}.`), reads)
-    const next = decoderBlock(g, w, c, this.input(g), this.layer, undefined, attend)
+    const w = recording(this.floats(`model.layers.${this.layer}.attention`), reads)
+    const next = attentionHalf(g, w, c, this.input(g), this.layer, undefined, attend)
     const tables = rotaryTables(c, CALIBRATION_WINDOW)
     return this.run(g, reads, next, {
       cos: Value.of('f32', half, tables.cos),
@@ -113,7 +128,7 @@ export class Calibration {
   }
 
   private input(g: Graph): Tensor {
-    return g.input('states', 'f32', ['windows', CALIBRATION_WINDOW, this.weights.decoder.hiddenSize])
+    return g.input('states', 'f32', [1, CALIBRATION_WINDOW, this.weights.decoder.hiddenSize])
   }
 
   /** Weights whose names begin with `prefix`: given at each run, since packing them would need as much memory again. */
@@ -148,8 +163,8 @@ export class Calibration {
       for (const name of session.inputNames) {
         if (name !== 'states' && !inputs[name]) inputs[name] = this.weight(name)
       }
-      for (let first = 0; first < this.windows; first += AT_ONCE) {
-        await this.runSome(session, first, Math.min(AT_ONCE, this.windows - first), inputs, sums)
+      for (let window = 0; window < this.windows; window++) {
+        await this.runWindow(session, window, inputs, sums)
         for (const [read, widths] of spans) {
           widths.forEach(({ name }, i) => {
             addTo(totals.get(read)?.[i] as Float32Array, sums[name]?.data as Float32Array)
@@ -170,18 +185,17 @@ export class Calibration {
     return new Map([...reads].map(([name, read]) => [name, totals.get(read) as Float32Array[]]))
   }
 
-  private async runSome(
+  private async runWindow(
     session: Session,
-    first: number,
-    count: number,
+    window: number,
     inputs: Readonly<Record<string, Value>>,
     sums: Readonly<Record<string, Value>>,
   ): Promise<void> {
     this.signal?.throwIfAborted()
     const { hiddenSize } = this.weights.decoder
     const size = CALIBRATION_WINDOW * hiddenSize
-    const shape = [count, CALIBRATION_WINDOW, hiddenSize]
-    const states = this.states.subarray(first * size, (first + count) * size)
+    const shape = [1, CALIBRATION_WINDOW, hiddenSize]
+    const states = this.states.subarray(window * size, (window + 1) * size)
     const now = Value.of('f32', shape, states)
     const next = Value.zeros('f32', shape)
     try {
@@ -195,12 +209,15 @@ export class Calibration {
 
   private weight(name: string): Value {
     const spec = this.spec(name)
-    const values = this.weights.rows(spec, 0, spec.shape[0] ?? 1)
-    // A small array may lie on V8's moving heap.
-    if (values.byteLength > 64) return Value.of('f32', spec.shape, values)
-    const fixed = Value.zeros('f32', spec.shape)
-    fixed.data.set(values)
-    return fixed
+    const value = Value.zeros('f32', spec.shape)
+    const rows = spec.shape[0] ?? 1
+    const width = value.data.length / rows
+    // Reading makes a copy as stored: of a piece, not of the whole.
+    const step = Math.max(1, Math.floor(PIECE / width))
+    for (let first = 0; first < rows; first += step) {
+      value.data.set(this.weights.rows(spec, first, Math.min(step, rows - first)), first * width)
+    }
+    return value
   }
 
   private spec(name: string): ParameterSpec {

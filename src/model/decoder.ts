@@ -11,10 +11,10 @@ import type { Weights } from './weights.js'
 export type Attend = (g: Graph, qkv: Tensor, layer: number) => Tensor
 
 /**
- * One block: x + attention(norm(x)), then + ffn(norm(.)). x [batch, tokens, hidden].
+ * The first half of a block: x + attention(norm(x)). x [batch, tokens, hidden].
  * @param keep the only rows that are wanted behind the attention, which sees all of them; the result is then [rows, hidden]
  */
-export function decoderBlock(
+export function attentionHalf(
   g: Graph,
   w: Weights,
   c: DecoderConfig,
@@ -30,7 +30,14 @@ export function decoderBlock(
   const normed = mark(rmsNorm(g, x, w.tensor(g, `${at}.attention_norm.weight`), c.normEpsilon))
   const kept = (rows: Tensor) => (keep ? gatherRows(g, rows, keep) : rows)
   const attended = kept(attend(g, plora(g, w, normed, `${at}.attention.wqkv`, wqkv), layer))
-  const h = add(g, kept(x), plora(g, w, mark(attended), `${at}.attention.wo`, others))
+  return add(g, kept(x), plora(g, w, mark(attended), `${at}.attention.wo`, others))
+}
+
+/** The second half: h + ffn(norm(h)). h [..., hidden]. */
+export function feedForwardHalf(g: Graph, w: Weights, c: DecoderConfig, h: Tensor, layer: number, image: ImageRows): Tensor {
+  const at = `model.layers.${layer}`
+  const { others } = c.plora
+  const mark = (rows: Tensor) => markRows(g, rows, image)
   const n = mark(rmsNorm(g, h, w.tensor(g, `${at}.ffn_norm.weight`), c.normEpsilon))
   const gate = silu(g, plora(g, w, n, `${at}.feed_forward.w1`, others))
   const wide = mark(mul(g, gate, plora(g, w, n, `${at}.feed_forward.w3`, others)))
@@ -65,7 +72,7 @@ export function decoder(
   onHidden(0, x)
   for (let layer = 0; layer < c.layers; layer++) {
     const last = layer + 1 === c.layers
-    x = decoderBlock(g, w, c, x, layer, image, attend, last ? keep : undefined)
+    x = feedForwardHalf(g, w, c, attentionHalf(g, w, c, x, layer, image, attend, last ? keep : undefined), layer, image)
     if (!last) onHidden(layer + 1, x)
   }
   const hidden = rmsNorm(g, x, w.tensor(g, 'model.norm.weight'), c.normEpsilon)
