@@ -52,8 +52,8 @@ def main():
     for package in packages:
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(["dpkg-deb", "-x", package, folder], check=True)
-            files = sorted(f for f in Path(folder).rglob("*") if f.suffix in (".html", ".xhtml", ".txt", ".pod") and f.is_file())
-            pages += [text_of(f) for f in files if not f.is_symlink()]
+            files = sorted(f for f in Path(folder).rglob("*") if f.suffix in (".html", ".xhtml", ".txt", ".pod"))
+            pages += [text_of(f) for f in files if f.is_file() and not f.is_symlink()]
     seen = collections.Counter(line for page in pages for line in set(page))
     texts = sorted({"\n".join(line for line in page if seen[line] < REPEATED) + "\n" for page in pages})
     texts = [text for text in texts if len(text) >= SHORTEST_PAGE and sum(map(str.isascii, text)) > 0.95 * len(text)]

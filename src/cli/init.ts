@@ -63,9 +63,7 @@ Example:
     )
     const progress = progressLine(io)
     const work = { onProgress: (done: number, total: number) => progress.update(writtenLine(done, total)), signal: io.signal }
-    await (format ? writeQuantized(weights, out, format, undefined, work) : writeHalf(weights, out, work)).finally(() =>
-      progress.end(),
-    )
+    await (format ? writeQuantized(weights, out, format, work) : writeHalf(weights, out, work)).finally(() => progress.end())
     if (tokenizer !== undefined) copyFileSync(tokenizer, join(out, 'tokenizer.model'))
     io.out(`${out}: ${(statSync(join(out, 'model.safetensors')).size / 1e9).toFixed(2)} GB\n`)
     return 0

@@ -237,7 +237,7 @@ describe('calibration', () => {
     const before = await writeQuantized(weights, plain, format)
     const written: number[] = []
     const onProgress = (done: number, total: number) => written.push(done / total)
-    const after = await writeQuantized(weights, calibrated, format, calibration, { onProgress })
+    const after = await writeQuantized(weights, calibrated, format, { calibration, onProgress })
     expect(written).toEqual([...written].sort((a, b) => a - b))
     expect(written.length).toBeGreaterThan(weights.specs.length)
     expect(written.at(-1)).toBe(1)
@@ -249,8 +249,8 @@ describe('calibration', () => {
   })
 
   it.each([
-    ['plain', undefined],
-    ['calibrated', 1],
+    ['plain', false],
+    ['calibrated', true],
   ])('quantising, %s, ends at an interrupt and leaves no file', async (name, calibrated) => {
     const dir = mkdtempSync(join(tmpdir(), 'xcomposer-calibrate-'))
     dirs.push(dir)
@@ -258,9 +258,10 @@ describe('calibration', () => {
     // As a signal of the system comes: only to code that lets the event loop turn.
     const interrupt = new AbortController()
     setImmediate(() => interrupt.abort())
-    const calibration = calibrated && new Calibration(weights, calibrationWindows(ids(2000), 1), interrupt.signal)
+    const { signal } = interrupt
+    const calibration = calibrated ? new Calibration(weights, calibrationWindows(ids(2000), 1), signal) : undefined
     const out = join(dir, name)
-    const work = writeQuantized(weights, out, { bits: 4, blockSize: 32 }, calibration || undefined, { signal: interrupt.signal })
+    const work = writeQuantized(weights, out, { bits: 4, blockSize: 32 }, { calibration, signal })
     await expect(work).rejects.toThrow('aborted')
     expect(readdirSync(out)).toEqual([])
   })

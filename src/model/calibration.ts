@@ -6,7 +6,7 @@ import { allocate, Graph, matmul, product, reshape, rmsNorm, Session, split, typ
 import { InputError } from '../errors.js'
 import { causalMask, sequenceAttention } from './attention.js'
 import { attentionHalf, feedForwardHalf } from './decoder.js'
-import type { FloatWeights } from './float-weights.js'
+import { type FloatWeights, rowPieces } from './float-weights.js'
 import { type InputMoments, spanWidths } from './input-moments.js'
 import { embeddingTable, type ParameterSpec } from './parameters.js'
 import { rotaryTables } from './rotary.js'
@@ -210,12 +210,11 @@ export class Calibration {
   private weight(name: string): Value {
     const spec = this.spec(name)
     const value = Value.zeros('f32', spec.shape)
-    const rows = spec.shape[0] ?? 1
-    const width = value.data.length / rows
     // Reading makes a copy as stored: of a piece, not of the whole.
-    const step = Math.max(1, Math.floor(PIECE / width))
-    for (let first = 0; first < rows; first += step) {
-      value.data.set(this.weights.rows(spec, first, Math.min(step, rows - first)), first * width)
+    let at = 0
+    for (const { values } of rowPieces(this.weights, spec, PIECE)) {
+      value.data.set(values, at)
+      at += values.length
     }
     return value
   }

@@ -16,7 +16,7 @@ import { PACKED_ROWS, packedRowOrder, reorderRows } from './attention.js'
 import type { Calibration } from './calibration.js'
 import { blockSuffix, openModel } from './checkpoint-model.js'
 import { Compensation } from './compensation.js'
-import type { FloatWeights } from './float-weights.js'
+import { type FloatWeights, rowPieces } from './float-weights.js'
 import type { InputMoments } from './input-moments.js'
 import { MatrixProduct } from './matrix-product.js'
 import { nanNotice } from './nan-notice.js'
@@ -89,7 +89,7 @@ export async function quantizeModel(
       return values
     },
   }
-  const report = await writeQuantized(weights, out, format, calibrate?.(weights), work)
+  const report = await writeQuantized(weights, out, format, { ...work, calibration: calibrate?.(weights) })
   for (const name of COPIED) {
     if (existsSync(model.directory.path(name))) copyFileSync(model.directory.path(name), join(out, name))
   }
@@ -112,8 +112,7 @@ export async function writeQuantized(
   weights: FloatWeights,
   out: string,
   format: BlockFormat,
-  calibration?: Calibration,
-  work: LongWork = {},
+  { calibration, ...work }: LongWork & { readonly calibration?: Calibration | undefined } = {},
 ): Promise<QuantizationReport> {
   makeFolders(out, 'quantize')
   const sums = new Map<ParameterGroup, GroupSum>()
@@ -237,10 +236,7 @@ async function quantizeTensor(
   const count = Math.ceil(inputs / format.blockSize)
   const blob = (count * format.blockSize * format.bits) / 8
   const all: Blocks = { values: new Uint8Array(rows * blob), scales: new Float32Array(rows * count) }
-  const step = Math.max(1, Math.floor(PIECE / inputs))
-  for (let first = 0; first < rows; first += step) {
-    const n = Math.min(step, rows - first)
-    const weight = weights.rows(spec, first, n)
+  for (const { first, count: n, values: weight } of rowPieces(weights, spec, PIECE)) {
     const blocks = await round(weight, n)
     all.values.set(blocks.values, first * blob)
     all.scales.set(blocks.scales, first * count)
