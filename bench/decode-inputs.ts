@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { writeSafetensors } from '../src/checkpoint/safetensors.js'
-import { InputError } from '../src/errors.js'
-import { openModel, readParameter } from '../src/model/checkpoint-model.js'
-import { random } from '../src/train/random.js'
+import { InputError } from '../src/common/errors.js'
+import { random } from '../src/common/random.js'
+import { openModel, readParameter } from '../src/model/open-checkpoint.js'
 
 /** Prompt positions before the first new token. */
 export const PROMPT_TOKENS = 64

@@ -3,8 +3,9 @@
  * typed keys, a list of tensors with offsets, then their data, each aligned to 32 bytes. q4_0 is a row of blocks of 32 values: a half-precision
  * scale, then 16 bytes with value i in the low and value i + 16 in the high half, all values plus 8.
  */
-import { writeAll, writeFileAtomically } from '../src/checkpoint/atomic.js'
+
 import { narrowF16 } from '../src/checkpoint/half.js'
+import { writeAll, writeFileAtomically } from '../src/common/atomic.js'
 import type { DecoderConfig } from '../src/model/config.js'
 
 const BLOCK = 32

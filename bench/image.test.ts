@@ -9,10 +9,10 @@ describe('what the peer of the image benchmark is told', () => {
   it('is a complete config.json, which reads as the same network', () => {
     for (const [name, preset] of Object.entries(presets)) {
       const config = parseModelConfig(preset, name)
-      const again = parseModelConfig(configJson(config), name)
-      expect(again.decoder).toEqual(config.decoder)
-      expect(again.maxLength).toBe(config.maxLength)
-      expect(again.vision && { ...again.vision, tiled: false }).toEqual(config.vision && { ...config.vision, tiled: false })
+      const refine = parseModelConfig(configJson(config), name)
+      expect(refine.decoder).toEqual(config.decoder)
+      expect(refine.maxLength).toBe(config.maxLength)
+      expect(refine.vision && { ...refine.vision, tiled: false }).toEqual(config.vision && { ...config.vision, tiled: false })
     }
   })
 

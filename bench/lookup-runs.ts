@@ -3,8 +3,8 @@
  * It does not know what is decoded.
  */
 import { generate } from '../src/generate/generate.js'
-import { generateWithLookup } from '../src/generate/lookup.js'
-import type { RewindableSequence } from '../src/model/sequence.js'
+import { generateWithLookup } from '../src/generate/speculative/prompt-lookup.js'
+import type { RewindableSequence } from '../src/inference/sequence.js'
 import { digits } from './samples.js'
 
 /** A prefilled prompt: its ids, the logits after it, and the sequence that runs continue and take back. */
@@ -18,7 +18,7 @@ export interface Prompt {
 export interface LookupStep {
   /** Tokens of the answer before the guess. */
   readonly at: number
-  readonly guess: readonly number[]
+  readonly proposer: readonly number[]
 }
 
 export interface LookupRun {
@@ -43,10 +43,10 @@ export interface Acceptance {
 export function acceptance(runs: readonly Pick<LookupRun, 'ids' | 'steps'>[]): Acceptance {
   const sum = { proposed: 0, accepted: 0, passes: 0 }
   for (const { ids, steps } of runs) {
-    for (const { at, guess } of steps) {
-      const wrong = guess.findIndex((id, i) => id !== ids[at + i])
-      sum.accepted += wrong < 0 ? guess.length : wrong
-      sum.proposed += guess.length
+    for (const { at, proposer } of steps) {
+      const wrong = proposer.findIndex((id, i) => id !== ids[at + i])
+      sum.accepted += wrong < 0 ? proposer.length : wrong
+      sum.proposed += proposer.length
       sum.passes++
     }
   }
@@ -62,7 +62,7 @@ function watched(sequence: RewindableSequence, steps: LookupStep[]): RewindableS
     },
     append: (ids) => sequence.append(ids),
     appendAll(ids) {
-      steps.push({ at: sequence.length - start + 1, guess: ids.slice(1) })
+      steps.push({ at: sequence.length - start + 1, proposer: ids.slice(1) })
       return sequence.appendAll(ids)
     },
     rewind: (length) => sequence.rewind(length),

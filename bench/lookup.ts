@@ -11,7 +11,7 @@
  * once differ a little from those for one, and nearly equal logits can change places. Such answers are counted in `parted` and left out of
  * the dialogues' speed.
  */
-import { XComposer } from '../src/model/xcomposer.js'
+import { XComposer } from '../src/inference/xcomposer.js'
 import { chatPrompt } from '../src/text/prompt.js'
 import type { BenchOptions, BenchResult } from './benchmark.js'
 import { promptIds } from './decode-inputs.js'

@@ -2,9 +2,10 @@
  * One question about one picture in a long context, as a process of its own: node dist/bench/memory-child.js MODEL THREADS PICTURE CONTEXT.
  * Prints as one line of JSON what was resident behind each part.
  */
+
+import { encodeMessageImages } from '../src/chat/images.js'
 import { generate } from '../src/generate/generate.js'
-import { encodePictures } from '../src/generate/pictures.js'
-import { XComposer } from '../src/model/xcomposer.js'
+import { XComposer } from '../src/inference/xcomposer.js'
 import { questionParts } from './question.js'
 import { type Resident, resident } from './resident.js'
 
@@ -15,7 +16,7 @@ const [dir = '', threads = '1', picture = '', context = '2048'] = process.argv.s
 const behind: Record<string, Resident> = {}
 const model = await XComposer.load(dir, { threads: Number(threads) })
 behind.load = resident()
-const features = await encodePictures(model, [{ file: picture }])
+const features = await encodeMessageImages(model, [{ file: picture }])
 behind.picture = resident()
 const parts = questionParts(model)
 const positions = parts.reduce((n, part) => n + (part.kind === 'text' ? part.ids.length : part.tokens), 0)

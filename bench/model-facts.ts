@@ -1,5 +1,5 @@
 /** What a result says about the model that was measured: its size and how it is stored. */
-import { openModel } from '../src/model/checkpoint-model.js'
+import { openModel } from '../src/model/open-checkpoint.js'
 
 export interface ModelFacts {
   readonly parameters: number

@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { InputError, XComposerError } from '../src/errors.js'
+import { InputError, XComposerError } from '../src/common/errors.js'
 
 /** How long a peer may take for one answer, loading included. */
 const ANSWER_MS = 600_000

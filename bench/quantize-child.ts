@@ -2,8 +2,8 @@
  * Quantises a model as a process of its own: node dist/bench/quantize-child.js MODEL OUT [WINDOWS], with as many windows of text to
  * calibrate with. Prints as one line of JSON how long it took and what was resident.
  */
-import { CALIBRATION_WINDOW, Calibration } from '../src/model/calibration.js'
-import { quantizeModel } from '../src/model/quantize-model.js'
+import { CALIBRATION_WINDOW, Calibration } from '../src/quantize/calibration.js'
+import { quantizeModel } from '../src/quantize/quantize-model.js'
 import { promptIds } from './decode-inputs.js'
 import { resident } from './resident.js'
 

@@ -2,11 +2,12 @@
  * One question about one picture through the functions that `chat` is made of, with two differences that measuring needs: it does not
  * stop before the wanted number of tokens, and it leaves no sequence behind for the next question to begin with.
  */
-import { XComposerError } from '../src/errors.js'
-import { chat } from '../src/generate/chat.js'
+
+import { chat } from '../src/chat/chat.js'
+import { encodeMessageImages } from '../src/chat/images.js'
+import { XComposerError } from '../src/common/errors.js'
 import { generate } from '../src/generate/generate.js'
-import { encodePictures } from '../src/generate/pictures.js'
-import type { XComposer } from '../src/model/xcomposer.js'
+import type { XComposer } from '../src/inference/xcomposer.js'
 import { chatPrompt, type PromptPart } from '../src/text/prompt.js'
 
 const QUESTION = 'What is in the picture?'
@@ -38,7 +39,7 @@ export function questionParts(model: XComposer): readonly PromptPart[] {
 /** Answers with exactly `newTokens` tokens. */
 export async function askPicture(model: XComposer, file: string, newTokens: number): Promise<Answered> {
   const began = performance.now()
-  const features = await encodePictures(model, [{ file }])
+  const features = await encodeMessageImages(model, [{ file }])
   const { logits, sequence } = await model.prefill(questionParts(model), features)
   try {
     const ids: number[] = []

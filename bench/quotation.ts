@@ -3,9 +3,10 @@
  * ids, and the answer, which is dictated, is that document or differs from it at every n-th id. Every pass through the model is made in
  * full; only its choice is not its own. So the speed is that of a real quotation, and random weights will do.
  */
-import type { RewindableSequence } from '../src/model/sequence.js'
-import type { XComposer } from '../src/model/xcomposer.js'
-import { random } from '../src/train/random.js'
+
+import { random } from '../src/common/random.js'
+import type { RewindableSequence } from '../src/inference/sequence.js'
+import type { XComposer } from '../src/inference/xcomposer.js'
 import type { BenchOptions } from './benchmark.js'
 import { type Acceptance, acceptance, type LookupRun, type Prompt, rateOf, timedRun } from './lookup-runs.js'
 import { digits, median } from './samples.js'

@@ -7,17 +7,17 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { chatBatch } from '../src/chat/chat-batch.js'
 import { writeSafetensors } from '../src/checkpoint/safetensors.js'
 import { readRaw, readTensor } from '../src/checkpoint/tensors.js'
-import { InputError } from '../src/errors.js'
-import { type Divergence, divergence } from '../src/evaluate/divergence.js'
-import { chatBatch } from '../src/generate/chat-batch.js'
-import { Calibration, calibrationWindows } from '../src/model/calibration.js'
-import { blockSuffix, type CheckpointModel, openModel, readParameter, tokenizerPath } from '../src/model/checkpoint-model.js'
+import { InputError } from '../src/common/errors.js'
+import { XComposer } from '../src/inference/xcomposer.js'
+import { blockSuffix, type OpenCheckpoint, openModel, readParameter, tokenizerPath } from '../src/model/open-checkpoint.js'
 import type { ParameterSpec } from '../src/model/parameters.js'
-import { dequantizeRows } from '../src/model/quantize-blocks.js'
-import { quantizeModel, tensorFormat } from '../src/model/quantize-model.js'
-import { XComposer } from '../src/model/xcomposer.js'
+import { dequantizeRows } from '../src/quantize/blocks.js'
+import { Calibration, calibrationWindows } from '../src/quantize/calibration.js'
+import { type Divergence, divergence } from '../src/quantize/divergence.js'
+import { quantizeModel, tensorFormat } from '../src/quantize/quantize-model.js'
 import { Tokenizer } from '../src/text/tokenizer.js'
 import type { BenchOptions, BenchResult } from './benchmark.js'
 import { dequantizeQ4, Q4_0_BITS, quantizeQ4 } from './gguf.js'
@@ -141,7 +141,7 @@ const isRounded = (spec: ParameterSpec): boolean =>
 
 /** The model with all weights in float32, each as `change` leaves it. */
 function writeFloats(
-  model: CheckpointModel,
+  model: OpenCheckpoint,
   dir: string,
   change: (spec: ParameterSpec, values: Float32Array) => Float32Array,
 ): void {
@@ -156,7 +156,7 @@ function writeFloats(
   copyFileSync(tokenizerPath(model), join(dir, 'tokenizer.model'))
 }
 
-function floats(model: CheckpointModel, { name, shape }: ParameterSpec): Float32Array {
+function floats(model: OpenCheckpoint, { name, shape }: ParameterSpec): Float32Array {
   const format = model.formats.get(name)
   if (!format) return readParameter(model, name)
   const part = (suffix: string) => {

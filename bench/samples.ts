@@ -2,7 +2,7 @@
  * From timed runs to the one line that a benchmark reports: median, spread, and the ratio to a peer that ran interleaved in
  * the same session. It does not know what was measured.
  */
-import { XComposerError } from '../src/errors.js'
+import { XComposerError } from '../src/common/errors.js'
 
 /** Whether a benchmark's numbers are rates or times. */
 export type Better = 'more' | 'less'

@@ -7,9 +7,9 @@ const marks: [string, number][] = [['node', performance.now()]]
 const mark = (name: string) => marks.push([name, performance.now()])
 
 const [{ chat }, { openModel, tokenizerPath }, { XComposer }, { Tokenizer }, { resident }] = await Promise.all([
-  import('../src/generate/chat.js'),
-  import('../src/model/checkpoint-model.js'),
-  import('../src/model/xcomposer.js'),
+  import('../src/chat/chat.js'),
+  import('../src/model/open-checkpoint.js'),
+  import('../src/inference/xcomposer.js'),
   import('../src/text/tokenizer.js'),
   import('./resident.js'),
 ])

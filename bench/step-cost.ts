@@ -1,5 +1,5 @@
 /** What one pass over m positions costs beside a pass over one: what the engine makes of guessing ahead, whatever is guessed. */
-import type { Prefilled } from '../src/model/xcomposer.js'
+import type { Prefilled } from '../src/inference/xcomposer.js'
 import { digits, median } from './samples.js'
 
 /** Positions of a pass: 9 are one id and eight guesses, the most that are tried. */

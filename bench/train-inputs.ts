@@ -3,13 +3,13 @@
  * Random weights are enough: the time of a step does not depend on them.
  */
 import { join } from 'node:path'
-import { readJsonObject } from '../src/checkpoint/json.js'
 import { type TensorToWrite, writeSafetensors } from '../src/checkpoint/safetensors.js'
+import { InputError } from '../src/common/errors.js'
+import { readJsonObject } from '../src/common/json.js'
+import { type Random, random } from '../src/common/random.js'
 import type { TensorRates } from '../src/engine/index.js'
-import { InputError } from '../src/errors.js'
 import { type ModelConfig, parseModelConfig } from '../src/model/config.js'
 import { modelParameters, type ParameterSpec } from '../src/model/parameters.js'
-import { type Random, random } from '../src/train/random.js'
 import type { TrainingBatch } from '../src/train/training-graph.js'
 
 /** Rows of a batch and their length; a third of the text is an answer, which is what SFT learns. */

@@ -51,7 +51,7 @@ export function sourcesFingerprint(root) {
       visit(join(path, entry.name))
     }
   }
-  for (const name of ['package-lock.json', 'tsconfig.json', 'src', 'bench', 'recipes', 'tests']) visit(join(root, name))
+  for (const name of ['package-lock.json', 'tsconfig.json', 'src', 'bench', 'examples', 'tests']) visit(join(root, name))
   return hash.digest('hex')
 }
 

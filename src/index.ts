@@ -1,5 +1,5 @@
 /**
- * The library: load a model, chat about pictures, compose articles, train and measure. What is not exported here may change.
+ * The library: load a model, chat about images, compose articles, train and measure. What is not exported here may change.
  *
  * @example
  * const model = await XComposer.load('models/nano')
@@ -7,21 +7,22 @@
  * for await (const piece of chat(model, [{ role: 'user', content }])) process.stdout.write(piece)
  * model.dispose()
  */
+
+export { type ChatImage, type ChatMessage, type ChatOptions, type ChatResult, chat } from './chat/chat.js'
+export { type ChatBatchOptions, chatBatch } from './chat/chat-batch.js'
+export { InputError, XComposerError } from './common/errors.js'
 export { type Article, type ArticleImage, type ArticleSection, type ComposeOptions, compose } from './compose/compose.js'
 export { composerModel } from './compose/model-composer.js'
 export type { ComposePrompt, ComposerModel } from './compose/prompt.js'
 export { renderHtml, writeArticle } from './compose/render-html.js'
-export { InputError, XComposerError } from './errors.js'
+export { type Question, readQuestions } from './data/questions.js'
 export { majorityAnswer } from './evaluate/baselines.js'
 export { type Answerer, type BatchAnswerer, evaluate, type Prediction } from './evaluate/evaluate.js'
-export { type Inspection, inspect } from './evaluate/inspect.js'
-export { type Question, readQuestions } from './evaluate/questions.js'
 export { type Report, reportTable, type Score } from './evaluate/report.js'
-export { type ChatImage, type ChatMessage, type ChatOptions, type ChatResult, chat } from './generate/chat.js'
-export { type ChatBatchOptions, chatBatch } from './generate/chat-batch.js'
+export { XComposer } from './inference/xcomposer.js'
 export { type Library, type LibraryItem, openLibrary } from './library/library.js'
 export { type ModelConfig, parseModelConfig } from './model/config.js'
-export { XComposer } from './model/xcomposer.js'
+export { type Inspection, inspect } from './model/inspect.js'
 export { Tokenizer } from './text/tokenizer.js'
 export { describeRecipe, loadRecipe, type Recipe } from './train/recipe.js'
 export { type TrainOptions, type TrainResult, train } from './train/train.js'

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { InputError, XComposerError } from '../errors.js'
+import { InputError, XComposerError } from '../common/errors.js'
 import { pull } from './hub.js'
 
 const COMMIT = '0123456789abcdef0123456789abcdef01234567'

@@ -19,10 +19,10 @@ import { open } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { HubApiError, type ListFileEntry, listFiles, modelInfo } from '@huggingface/hub'
-import { InputError, XComposerError } from '../errors.js'
-import { writeTextAtomically } from './atomic.js'
-import { makeFolders } from './folders.js'
-import { describe } from './json.js'
+import { writeTextAtomically } from '../common/atomic.js'
+import { InputError, XComposerError } from '../common/errors.js'
+import { makeFolders } from '../common/folders.js'
+import { describe } from '../common/json.js'
 
 /** What to download, and how. */
 export interface PullOptions {
@@ -47,7 +47,7 @@ export interface PullProgress {
   readonly total: number
 }
 
-/** A file that belongs to a model; code, pictures and other frameworks' weights stay where they are. */
+/** A file that belongs to a model; code, images and other frameworks' weights stay where they are. */
 const WANTED =
   /^(config\.json|generation_config\.json|preprocessor_config\.json|tokenizer\.model|README\.md|LICENSE|.*\.index\.json)$/
 const SAFETENSORS = /^[^/]+\.safetensors$/

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { openModelDirectory } from './model-directory.js'
 import { writeSafetensors } from './safetensors.js'
 

@@ -5,8 +5,8 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { InputError } from '../errors.js'
-import { describe, isRecord, readJsonObject } from './json.js'
+import { InputError } from '../common/errors.js'
+import { describe, isRecord, readJsonObject } from '../common/json.js'
 import { openSafetensors } from './safetensors.js'
 import type { TensorEntry } from './tensors.js'
 import { openTorchFile } from './torch-file.js'

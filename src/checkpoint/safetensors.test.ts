@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { openSafetensors, writeSafetensors } from './safetensors.js'
 import { readRaw, readTensor, type TensorEntry } from './tensors.js'
 

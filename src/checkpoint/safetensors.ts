@@ -3,11 +3,12 @@
  * of all tensors with no gap and no overlap. Everything a header claims is checked against the file before any tensor is
  * read, so a hostile file costs its own header and no more. It does not know what the tensors mean (SPEC section 3).
  */
-import { InputError } from '../errors.js'
-import { AtomicFile, writeAll, writeFileAtomically } from './atomic.js'
+
+import { AtomicFile, writeAll, writeFileAtomically } from '../common/atomic.js'
+import { InputError } from '../common/errors.js'
+import { describe, isRecord, parseJsonObject, statFile } from '../common/json.js'
+import { type LongWork, pause } from '../common/long-work.js'
 import { narrowBF16, narrowF16 } from './half.js'
-import { describe, isRecord, parseJsonObject, statFile } from './json.js'
-import { type LongWork, pause } from './long-work.js'
 import { BYTES, type Dtype, isDtype, readBytes, sizeOf, type TensorEntry } from './tensors.js'
 
 export interface SafetensorsFile {

@@ -2,9 +2,9 @@
  * A tensor on disk, whatever file holds it, and how its values are read. Knows dtypes and bytes, not file formats.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
+import { describe } from '../common/json.js'
 import { widenBF16, widenF16 } from './half.js'
-import { describe } from './json.js'
 
 /** Bytes of one element. */
 export const BYTES = {

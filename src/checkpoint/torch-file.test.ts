@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { archive, dict, p, selfReferring, storage, tensor, zip, zip64 } from '../../tests/support/torch-archive.js'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { readTensor } from './tensors.js'
 import { openTorchFile } from './torch-file.js'
 

@@ -2,8 +2,8 @@
  * A `pytorch_model*.bin` as torch.save writes it: a zip of one pickle and one entry a storage. Gives every tensor its place in
  * the file, checked; no tensor is read and nothing is run.
  */
-import { InputError } from '../errors.js'
-import { describe } from './json.js'
+import { InputError } from '../common/errors.js'
+import { describe } from '../common/json.js'
 import { BYTES, readBytes, sizeOf, type TensorEntry } from './tensors.js'
 import { type PickledTensor, readStateDict } from './torch-pickle.js'
 import { isZip, openStoredZip, type ZipEntry } from './torch-zip.js'

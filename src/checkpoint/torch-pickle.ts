@@ -2,8 +2,8 @@
  * The few pickle instructions that a torch state dict is made of, interpreted without running anything. The only names it
  * knows rebuild a tensor, an ordered dict or a storage's type; every other global is refused by name. Knows bytes, not files.
  */
-import { InputError } from '../errors.js'
-import { describe } from './json.js'
+import { InputError } from '../common/errors.js'
+import { describe } from '../common/json.js'
 import type { Dtype } from './tensors.js'
 
 /** A tensor as the pickle describes it; `storage` is the name of the archive entry that holds its values. */

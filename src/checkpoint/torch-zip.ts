@@ -2,8 +2,8 @@
  * The zip archive that torch.save writes: entries stored without compression, so that each is a range of the file. Reads the
  * central directory only (zip64 included) and checks every range before it is believed. Knows nothing of pickles.
  */
-import { InputError } from '../errors.js'
-import { describe, statFile } from './json.js'
+import { InputError } from '../common/errors.js'
+import { describe, statFile } from '../common/json.js'
 import { readBytes } from './tensors.js'
 
 /** One stored entry: bytes [offset, offset + size) of the archive. */

@@ -1,6 +1,7 @@
 /** `--bits` and `--block`: how weights are stored in blocks, in the commands that write models. */
+
+import { InputError } from '../common/errors.js'
 import type { BlockFormat } from '../engine/index.js'
-import { InputError } from '../errors.js'
 import type { Args } from './command.js'
 
 export const blockOptions = { bits: { type: 'string' }, block: { type: 'string' } } as const

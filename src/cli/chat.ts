@@ -1,12 +1,13 @@
 /** `xcomposer chat`: one answer, or a dialogue on a terminal (dialogue.ts). */
-import { InputError } from '../errors.js'
-import { type ChatMessage, type ChatOptions, chat, checkAnswerOptions } from '../generate/chat.js'
-import { checkDraft } from '../generate/draft.js'
-import type { XComposer } from '../model/xcomposer.js'
+
+import { type ChatMessage, type ChatOptions, chat, checkAnswerOptions } from '../chat/chat.js'
+import { InputError } from '../common/errors.js'
+import { checkDraft } from '../generate/speculative/draft.js'
+import type { XComposer } from '../inference/xcomposer.js'
 import { type Args, type Command, onlyPositional } from './command.js'
 import { dialogue } from './dialogue.js'
 import type { Io } from './io.js'
-import { pictureFile, streamed, userMessage } from './messages.js'
+import { imageFile, streamed, userMessage } from './messages.js'
 import { answerHelp, answerOptions, answerSettings, loadModel, modelDirectory, modelHelp, modelOptions } from './model-options.js'
 
 const LONGEST_INPUT = 1_000_000
@@ -44,7 +45,7 @@ Example:
   async run(args, io) {
     const settings = { ...answerSettings(args), ...chatSettings(args) }
     asOptions(() => checkAnswerOptions(settings))
-    const images = args.texts('image').map(pictureFile)
+    const images = args.texts('image').map(imageFile)
     const system = args.text('system')
     const messages: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
     const given = args.positionals.length > 0 ? onlyPositional(args, 'chat', 'one question') : undefined

@@ -3,7 +3,7 @@
  * option. It knows no command.
  */
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import type { Io } from './io.js'
 
 export type Options = NonNullable<ParseArgsConfig['options']>

@@ -1,8 +1,9 @@
 /** `xcomposer compose`: an illustrated article about a subject, as one HTML file or as data. */
+
+import { InputError } from '../common/errors.js'
 import { type Article, compose } from '../compose/compose.js'
 import { composerModel } from '../compose/model-composer.js'
 import { renderHtml, writeArticle } from '../compose/render-html.js'
-import { InputError } from '../errors.js'
 import { openLibrary } from '../library/library.js'
 import { type Command, onlyPositional } from './command.js'
 import { progressLine } from './io.js'

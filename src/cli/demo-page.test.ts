@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Article } from '../compose/compose.js'
-import { readQuestions } from '../evaluate/questions.js'
+import { readQuestions } from '../data/questions.js'
 import { demoPage } from './demo-page.js'
 import { packageRoot } from './package.js'
 

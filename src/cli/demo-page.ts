@@ -1,10 +1,10 @@
 /**
- * The demo's page: both articles, and every question with its picture, the answer and the expected one, wrong answers marked as such.
- * One file without scripts; pictures are packed into it. It asks no model.
+ * The demo's page: both articles, and every question with its image, the answer and the expected one, wrong answers marked as such.
+ * One file without scripts; images are packed into it. It asks no model.
  */
 import { createHash } from 'node:crypto'
 import type { Article, ArticleImage } from '../compose/compose.js'
-import { pagePicture } from '../compose/page-picture.js'
+import { pageImage } from '../compose/page-image.js'
 import { pageStyle } from '../compose/page-style.js'
 import { escapeHtml } from '../compose/render-html.js'
 import { headingText } from '../compose/sections.js'
@@ -83,7 +83,7 @@ async function card({ task, question, images, answers, reply, correct }: DemoAns
   const language = /\p{Script=Han}/u.test(question) ? 'zh-Hans' : 'en'
   const pictures: string[] = []
   for (const file of images) {
-    const picture = await pagePicture(file)
+    const picture = await pageImage(file)
     if (picture) pictures.push(`<img src="${picture.url}" alt="" width="${picture.width}" height="${picture.height}">`)
   }
   const expected = correct ? '' : `<p>Expected: ${escapeHtml(answers[0] ?? '')}</p>`
@@ -112,7 +112,7 @@ ${[...body, ...remarks].join('\n')}
 }
 
 async function figure({ file, caption, credit }: ArticleImage): Promise<string> {
-  const picture = await pagePicture(file)
+  const picture = await pageImage(file)
   if (!picture) return ''
   const text = escapeHtml(caption) + (credit ? `<span class="credit">${escapeHtml(credit)}</span>` : '')
   return `<figure class="${picture.shape}"><img src="${picture.url}" alt="${escapeHtml(caption)}" width="${picture.width}" height="${picture.height}"><figcaption>${text}</figcaption></figure>`

@@ -1,17 +1,17 @@
 /**
- * `npm run demo`: the packaged model answers questions about held-out pictures and writes one English and one Chinese article; the
+ * `npm run demo`: the packaged model answers questions about held-out images and writes one English and one Chinese article; the
  * result is out/demo/index.html. It needs no network and no arguments.
  */
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { makeFolders } from '../checkpoint/folders.js'
+import { makeFolders } from '../common/folders.js'
 import { type Article, compose } from '../compose/compose.js'
 import { composerModel } from '../compose/model-composer.js'
 import { renderHtml, writeArticle } from '../compose/render-html.js'
+import { type Question, readQuestions } from '../data/questions.js'
 import { evaluate } from '../evaluate/evaluate.js'
-import { type Question, readQuestions } from '../evaluate/questions.js'
+import { XComposer } from '../inference/xcomposer.js'
 import { openLibrary } from '../library/library.js'
-import { XComposer } from '../model/xcomposer.js'
 import { type DemoAnswer, demoPage } from './demo-page.js'
 import { modelAnswerer } from './eval.js'
 import type { Io } from './io.js'
@@ -23,7 +23,7 @@ import { isMain, runProcess } from './process.js'
 const examples = join(packageRoot, 'examples')
 const IMAGES = 3
 
-/** Subjects that the example library has pictures for. */
+/** Subjects that the example library has images for. */
 const subjects = [
   { subject: 'The apple', language: 'en' },
   { subject: '苹果', language: 'zh' },

@@ -1,12 +1,12 @@
 /**
- * A dialogue on a terminal: every turn sees the ones before, pictures wait for the next question. Ctrl-C stops an answer, or ends
+ * A dialogue on a terminal: every turn sees the ones before, images wait for the next question. Ctrl-C stops an answer, or ends
  * the dialogue when none is running. It knows no options.
  */
 import { createInterface, type Interface } from 'node:readline'
-import { type ChatMessage, type ChatOptions, chat } from '../generate/chat.js'
-import type { XComposer } from '../model/xcomposer.js'
+import { type ChatMessage, type ChatOptions, chat } from '../chat/chat.js'
+import type { XComposer } from '../inference/xcomposer.js'
 import type { Io } from './io.js'
-import { pictureFile, streamed, userMessage } from './messages.js'
+import { imageFile, streamed, userMessage } from './messages.js'
 
 const HELP = `/image FILE  adds a picture to the next question
 /clear       forgets the dialogue
@@ -62,7 +62,7 @@ export async function dialogue(
       messages = [...start]
       waiting = []
     }
-    if (wish.kind === 'image') waiting = [...waiting, ...addPicture(wish.file, io)]
+    if (wish.kind === 'image') waiting = [...waiting, ...addImage(wish.file, io)]
     if (wish.kind !== 'question') continue
 
     running = new AbortController()
@@ -73,7 +73,7 @@ export async function dialogue(
       messages = [...asked, { role: 'assistant', content: text }]
       waiting = []
     } catch (error) {
-      // One question that fails (a broken picture, a full context) does not end the dialogue; its pictures are dropped.
+      // One question that fails (a broken image, a full context) does not end the dialogue; its images are dropped.
       if (!running.signal.aborted) io.err(`xcomposer: ${error instanceof Error ? error.message : error}`)
       waiting = []
     } finally {
@@ -85,9 +85,9 @@ export async function dialogue(
   return 0
 }
 
-function addPicture(file: string, io: Io): string[] {
+function addImage(file: string, io: Io): string[] {
   try {
-    const found = pictureFile(file)
+    const found = imageFile(file)
     io.err(`${found}: for the next question\n`)
     return [found]
   } catch (error) {

@@ -1,13 +1,14 @@
 /** `xcomposer eval`: asks every question of a file, scores the replies, prints a table or JSON with 95 % intervals. */
-import { writeAll, writeFileAtomically } from '../checkpoint/atomic.js'
-import { InputError } from '../errors.js'
+
+import { chat } from '../chat/chat.js'
+import { chatBatch } from '../chat/chat-batch.js'
+import { writeAll, writeFileAtomically } from '../common/atomic.js'
+import { InputError } from '../common/errors.js'
+import { type Question, readQuestions } from '../data/questions.js'
 import { majorityAnswer } from '../evaluate/baselines.js'
 import { type Answerer, type BatchAnswerer, evaluate, type Prediction } from '../evaluate/evaluate.js'
-import { type Question, readQuestions } from '../evaluate/questions.js'
 import { reportTable } from '../evaluate/report.js'
-import { chat } from '../generate/chat.js'
-import { chatBatch } from '../generate/chat-batch.js'
-import type { XComposer } from '../model/xcomposer.js'
+import type { XComposer } from '../inference/xcomposer.js'
 import { type Command, onlyPositional } from './command.js'
 import { progressLine } from './io.js'
 import { streamed, userMessage } from './messages.js'
@@ -86,14 +87,14 @@ Example:
   },
 }
 
-/** The model's greedy reply to a question, with its pictures or, to see what they are worth, without. */
+/** The model's greedy reply to a question, with its images or, to see what they are worth, without. */
 export function modelAnswerer(
   model: XComposer,
   options: { readonly maxNewTokens: number; readonly beams?: number; readonly signal?: AbortSignal },
-  withPictures = true,
+  withImages = true,
 ): Answerer {
   return async ({ question, images }) => {
-    const { text } = await streamed(chat(model, [userMessage(question, withPictures ? images : [])], options), () => {})
+    const { text } = await streamed(chat(model, [userMessage(question, withImages ? images : [])], options), () => {})
     return text.trim()
   }
 }
@@ -103,12 +104,12 @@ function batchAnswerer(
   model: XComposer,
   size: number,
   options: { readonly maxNewTokens: number; readonly signal?: AbortSignal },
-  withPictures: boolean,
+  withImages: boolean,
 ): BatchAnswerer {
   return {
     size,
     async answer(questions) {
-      const conversations = questions.map(({ question, images }) => [userMessage(question, withPictures ? images : [])])
+      const conversations = questions.map(({ question, images }) => [userMessage(question, withImages ? images : [])])
       return (await chatBatch(model, conversations, options)).map(({ text }) => text.trim())
     },
   }

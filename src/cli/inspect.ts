@@ -1,9 +1,10 @@
 /** `xcomposer inspect`: what a model costs, as a table or JSON. The figures come from evaluate/inspect.ts. */
-import { readJsonObject } from '../checkpoint/json.js'
-import { InputError } from '../errors.js'
-import { type Inspection, inspect } from '../evaluate/inspect.js'
-import { openModel } from '../model/checkpoint-model.js'
+
+import { InputError } from '../common/errors.js'
+import { readJsonObject } from '../common/json.js'
 import { type ModelConfig, parseModelConfig } from '../model/config.js'
+import { type Inspection, inspect } from '../model/inspect.js'
+import { openModel } from '../model/open-checkpoint.js'
 import { type Args, type Command, noPositionals } from './command.js'
 import { modelDirectory } from './model-options.js'
 
@@ -51,7 +52,7 @@ function source(args: Args): { name: string; config: ModelConfig; onDisk?: numbe
 export function inspectionTable(name: string, figures: Inspection, onDisk?: number): string {
   const { parameters, plora, memory, flops, imageTokens, maxLength } = figures
   const share = (n: number) => `${count(n).padStart(9)}  ${percent(n / parameters.total).padStart(6)}`
-  const picture = flops.vision + flops.projector + flops.imagePrefill
+  const image = flops.vision + flops.projector + flops.imagePrefill
   const section = (title: string, rows: readonly (readonly [string, string])[]) => {
     const width = 34
     return [title, ...rows.map(([label, value]) => `  ${label.padEnd(width)}${value}`)].join('\n')
@@ -80,7 +81,7 @@ export function inspectionTable(name: string, figures: Inspection, onDisk?: numb
       ['vision activations, one picture', bytes(memory.visionActivations).padStart(9)],
     ]),
     section('FLOPs', [
-      [`one picture (${imageTokens} positions)`, count(picture).padStart(9)],
+      [`one picture (${imageTokens} positions)`, count(image).padStart(9)],
       ['  vision tower', count(flops.vision).padStart(9)],
       ['  projector', count(flops.projector).padStart(9)],
       ['  decoder', count(flops.imagePrefill).padStart(9)],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { call } from '../../tests/support/command-line.js'
-import { XComposerError } from '../errors.js'
+import { XComposerError } from '../common/errors.js'
 import { fakeIo } from './fake-io.js'
 import { commands, guarded } from './main.js'
 

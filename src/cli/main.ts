@@ -2,7 +2,7 @@
  * `xcomposer`: the table of commands, and what happens around each: help, errors in one line, exit codes. Commands are loaded when
  * they are called, so that `--help` does not wait for the engine. The process itself (signals, pipes) is in process.ts.
  */
-import { XComposerError } from '../errors.js'
+import { XComposerError } from '../common/errors.js'
 import { type Command, readArgs } from './command.js'
 import type { Io } from './io.js'
 import { packageVersion } from './package.js'

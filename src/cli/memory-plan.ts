@@ -1,9 +1,9 @@
 /** What a model will need in memory, said before it is loaded, and refused where the machine has not got it. */
 import { freemem } from 'node:os'
-import { XComposerError } from '../errors.js'
-import { inspect } from '../evaluate/inspect.js'
-import type { CheckpointModel } from '../model/checkpoint-model.js'
-import { isStretched } from '../model/rotary.js'
+import { XComposerError } from '../common/errors.js'
+import { isStretched } from '../model/decoder/rotary.js'
+import { inspect } from '../model/inspect.js'
+import type { OpenCheckpoint } from '../model/open-checkpoint.js'
 import type { Io } from './io.js'
 
 /** Bytes. */
@@ -11,7 +11,7 @@ export interface MemoryPlan {
   readonly weights: number
   /** Keys and values at the model's longest prompt and answer, of all sequences. */
   readonly kv: number
-  /** The largest activations of the vision tower for one picture. */
+  /** The largest activations of the vision tower for one image. */
   readonly vision: number
   readonly available: number
   /** Answers made together; not in bytes. */
@@ -26,7 +26,7 @@ const WORTH_SAYING = 2 ** 30
  * @param batch answers that are asked for together; a model that cannot batch makes them one by one
  * @param available bytes; by default what the machine, or the container, has left
  */
-export function memoryPlan({ config }: Pick<CheckpointModel, 'config'>, batch = 1, available = availableBytes()): MemoryPlan {
+export function memoryPlan({ config }: Pick<OpenCheckpoint, 'config'>, batch = 1, available = availableBytes()): MemoryPlan {
   const { memory } = inspect(config)
   const rows = isStretched(config.decoder, config.maxLength) ? 1 : batch
   // Prompts are computed in a sequence of their own and copied into the batch's rows.

@@ -1,7 +1,7 @@
-/** What the asking commands share: a user's turn from text and picture files, and an answer handed on piece by piece. */
+/** What the asking commands share: a user's turn from text and image files, and an answer handed on piece by piece. */
 import { statSync } from 'node:fs'
-import { InputError } from '../errors.js'
-import type { ChatMessage, ChatResult } from '../generate/chat.js'
+import type { ChatMessage, ChatResult } from '../chat/chat.js'
+import { InputError } from '../common/errors.js'
 
 /** Hands every piece on as it comes, and gives the result. */
 export async function streamed(answer: AsyncGenerator<string, ChatResult>, piece: (text: string) => void): Promise<ChatResult> {
@@ -12,7 +12,7 @@ export async function streamed(answer: AsyncGenerator<string, ChatResult>, piece
   }
 }
 
-/** A user's turn: the pictures first, as the model was trained. */
+/** A user's turn: the images first, as the model was trained. */
 export function userMessage(text: string, images: readonly string[]): ChatMessage {
   return {
     role: 'user',
@@ -21,7 +21,7 @@ export function userMessage(text: string, images: readonly string[]): ChatMessag
 }
 
 /** @throws InputError when there is no such file */
-export function pictureFile(file: string): string {
+export function imageFile(file: string): string {
   const found = !file.includes('\0') && statSync(file, { throwIfNoEntry: false })?.isFile()
   if (!found) throw new InputError(`--image: no file "${file}"; expected a png, jpeg, webp or gif picture`)
   return file

@@ -1,10 +1,10 @@
 /** The options by which commands choose a model and how it answers (SPEC section 9), and loading it. Knows no single command. */
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { InputError } from '../errors.js'
-import type { ChatOptions } from '../generate/chat.js'
+import type { ChatOptions } from '../chat/chat.js'
+import { InputError } from '../common/errors.js'
+import { XComposer } from '../inference/xcomposer.js'
 import { DEFAULT_TILES } from '../model/config.js'
-import { XComposer } from '../model/xcomposer.js'
 import type { Args, Options } from './command.js'
 import type { Io } from './io.js'
 import { announceMemory, memoryPlan } from './memory-plan.js'
@@ -89,7 +89,7 @@ export function answerSettings(args: Args): ChatOptions {
   const topK = args.wholeNumber('top-k', 1, 1_000_000)
   const seed = args.wholeNumber('seed', 0, 2 ** 32 - 1)
   const beams = args.wholeNumber('beams', 1, 16)
-  const hdNum = args.wholeNumber('hd-num', 1, 144)
+  const maxTiles = args.wholeNumber('hd-num', 1, 144)
   const drawn = args.flag('sample') || [temperature, topP, topK, seed].some((value) => value !== undefined)
   const repetitionPenalty = args.number('repetition-penalty', 0.01, 100) ?? (drawn ? 1.005 : 1)
   if (topP === 0) throw new InputError('--top-p: expected a number above 0, got "0"')
@@ -107,6 +107,6 @@ export function answerSettings(args: Args): ChatOptions {
     sampling: greedy ? 'greedy' : { temperature: temperature ?? 1, topP: topP ?? 0.8, topK: topK ?? 50, seed: seed ?? 0 },
     ...(beams === undefined ? {} : { beams }),
     ...(args.flag('lookup') ? { lookup: true } : {}),
-    ...(hdNum === undefined ? {} : { hdNum }),
+    ...(maxTiles === undefined ? {} : { maxTiles }),
   }
 }

@@ -1,7 +1,7 @@
 /** Checks a file to be written before the work that fills it: a wrong path is said in a second, not after minutes. */
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 
 /** @throws InputError naming the option when the folder is missing or the file is one */
 export function checkOutputFile(option: string, file: string): void {

@@ -1,5 +1,5 @@
 /** `xcomposer parity`: where a model parts from reference dumps. */
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { parity } from '../verify/parity.js'
 import { type Command, noPositionals } from './command.js'
 import { modelDirectory } from './model-options.js'

@@ -4,7 +4,7 @@
  */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import type { CaseResult, GoldenCheck } from '../verify/check.js'
 import { type Command, onlyPositional } from './command.js'
 import type { Io } from './io.js'

@@ -1,5 +1,5 @@
 /**
- * Step 4, caption: ask what the picture after a section should show. A caption is model output: it is data for a search and
+ * Step 4, caption: ask what the image after a section should show. A caption is model output: it is data for a search and
  * a figure's caption, never an instruction. Follows SPEC section 10, step 4.
  */
 import { type ComposePrompt, fill, fillParts } from './prompt.js'

@@ -3,7 +3,7 @@
  * article as data; render-html.ts makes the page. Knows the model only as `ComposerModel`. Where the model's answers cannot
  * be used it goes on with the plainest choice and says so in `notes`.
  */
-import { InputError, XComposerError } from '../errors.js'
+import { InputError, XComposerError } from '../common/errors.js'
 import type { Library, LibraryItem, Localized } from '../library/library.js'
 import { captionMaxNewTokens, captionPrompt, type PlacedCaption, parseCaption } from './caption.js'
 import { evenLocations, locateMaxNewTokens, locatePrompt, parseLocations } from './locate.js'
@@ -32,7 +32,7 @@ export interface ArticleImage {
 export interface ArticleSection {
   readonly kind: SectionKind
   readonly text: string
-  /** The picture that follows the text. */
+  /** The image that follows the text. */
   readonly image?: ArticleImage
 }
 
@@ -68,7 +68,7 @@ export interface ComposeOptions {
   readonly language: Language
   readonly library: Library
   readonly model: ComposerModel
-  /** How many pictures to ask for, 0 to 60; 6 unless told, fewer when the article or the library is smaller. */
+  /** How many images to ask for, 0 to 60; 6 unless told, fewer when the article or the library is smaller. */
   readonly images?: number
   readonly seed?: number
   /** Differences from the composition demo's sampling. */
@@ -81,7 +81,7 @@ const defaultImages = 6
 const longestCaption = 200
 
 /**
- * Write an article about a subject and put pictures of the library where the model wants them.
+ * Write an article about a subject and put images of the library where the model wants them.
  * @throws InputError for an empty subject, an unknown language or a number of images out of range; XComposerError when the
  * model writes nothing.
  */
@@ -133,7 +133,7 @@ function asker({ model, seed = compositionSampling.seed, sampling, signal }: Com
   }
 }
 
-/** Steps 3 to 6: the pictures by the section they follow. */
+/** Steps 3 to 6: the images by the section they follow. */
 async function illustrate(
   options: ComposeOptions,
   ask: Ask,

@@ -2,7 +2,7 @@
  * Step 8, edit: the prompts that rework one paragraph or add one beside it. Only builders and the reading of the reply;
  * whoever edits runs them. Follows SPEC section 10, step 8.
  */
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { type ComposePrompt, fill, textPart } from './prompt.js'
 import { editTexts } from './texts.js'
 

@@ -1,5 +1,5 @@
 /**
- * Step 3, locate: ask after which sections a picture belongs, and read the answer. Does not know which pictures there are.
+ * Step 3, locate: ask after which sections an image belongs, and read the answer. Does not know which images there are.
  * Follows SPEC section 10, step 3.
  */
 import { type ComposePrompt, fillParts } from './prompt.js'
@@ -29,7 +29,7 @@ export function parseLocations(reply: string, sectionCount: number): number[] {
   return [...found]
 }
 
-/** `count` of `allowed`, evenly spaced: where pictures go when the model names no section. */
+/** `count` of `allowed`, evenly spaced: where images go when the model names no section. */
 export function evenLocations(allowed: readonly number[], count: number): number[] {
   const n = Math.min(count, allowed.length)
   return Array.from({ length: n }, (_, i) => allowed[Math.floor(((i + 0.5) * allowed.length) / n)]).filter((x) => x !== undefined)

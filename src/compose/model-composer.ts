@@ -1,7 +1,7 @@
 /** The real model behind the composition steps: prompts in the composition layout, the front cut where a prompt is too long. */
-import { answer } from '../generate/chat.js'
-import { encodePictures, imageTokens } from '../generate/pictures.js'
-import type { XComposer } from '../model/xcomposer.js'
+import { answer } from '../chat/chat.js'
+import { encodeMessageImages, imageTokens } from '../chat/images.js'
+import type { XComposer } from '../inference/xcomposer.js'
 import { compositionPrompt, type PromptPart } from '../text/prompt.js'
 import type { ComposerModel } from './prompt.js'
 
@@ -26,9 +26,9 @@ export function composerModel(model: XComposer): ComposerModel {
         { images: files.length, imageTokens: tokens, maxLength: Number.MAX_SAFE_INTEGER },
       )
       const parts = keepEnd(assembled.parts, model.contextLength - Math.min(ROOM, options.maxNewTokens))
-      // Pictures that were cut away are not encoded; the others keep their numbers.
+      // Images that were cut away are not encoded; the others keep their numbers.
       const kept = new Set(parts.flatMap((p) => (p.kind === 'image' ? [p.image] : [])))
-      const rows = await encodePictures(
+      const rows = await encodeMessageImages(
         model,
         files.filter((_, i) => kept.has(i)).map((file) => ({ file })),
       )
@@ -55,7 +55,7 @@ export function composerModel(model: XComposer): ComposerModel {
   }
 }
 
-/** The last `limit` positions of a prompt: its question and its candidates stand at the end. A picture is kept whole or not at all. */
+/** The last `limit` positions of a prompt: its question and its candidates stand at the end. An image is kept whole or not at all. */
 export function keepEnd(parts: readonly PromptPart[], limit: number): PromptPart[] {
   const kept: PromptPart[] = []
   let left = limit

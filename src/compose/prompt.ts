@@ -1,6 +1,6 @@
 /**
- * What a composition prompt is (text and pictures of one user turn, then the words the assistant starts with), and the model
- * as composition sees it. Pictures and text are different types here: an article that spells `<image>` or a control token
+ * What a composition prompt is (text and images of one user turn, then the words the assistant starts with), and the model
+ * as composition sees it. Images and text are different types here: an article that spells `<image>` or a control token
  * stays plain text. Does not know tokens, ids or how a model runs. Follows SPEC sections 8 and 10.
  */
 import { compositionTexts, turnTexts } from './texts.js'
@@ -72,7 +72,7 @@ export function fill(template: string, slots: Readonly<Record<string, string>>):
   return template.replace(/\{(\w+)\}/g, (slot, name: string) => (Object.hasOwn(slots, name) ? (slots[name] ?? slot) : slot))
 }
 
-/** The prompt as one string, pictures as `<image>`: for reading, traces and golden files, never for tokenising. */
+/** The prompt as one string, images as `<image>`: for reading, traces and golden files, never for tokenising. */
 export function renderPrompt(prompt: ComposePrompt, system?: string): string {
   const text = prompt.content.map((part) => (part.type === 'text' ? part.text : compositionTexts.image)).join('')
   const head = system === undefined ? '' : fill(turnTexts.system, { text: system })

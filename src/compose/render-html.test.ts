@@ -4,7 +4,7 @@ import path from 'node:path'
 import fc from 'fast-check'
 import sharp from 'sharp'
 import { afterAll, describe, expect, test } from 'vitest'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import type { Article, ArticleImage } from './compose.js'
 import { escapeHtml, renderHtml, writeArticle } from './render-html.js'
 

@@ -3,10 +3,10 @@
  * library or the caller is escaped; a content policy forbids whatever escaping might miss. Asks no model.
  */
 import { createHash } from 'node:crypto'
-import { writeAll, writeFileAtomically } from '../checkpoint/atomic.js'
-import { InputError } from '../errors.js'
+import { writeAll, writeFileAtomically } from '../common/atomic.js'
+import { InputError } from '../common/errors.js'
 import type { Article, ArticleImage } from './compose.js'
-import { type PagePicture, pagePicture } from './page-picture.js'
+import { type PageImage, pageImage } from './page-image.js'
 import { pageStyle } from './page-style.js'
 import { headingText } from './sections.js'
 
@@ -45,7 +45,7 @@ export function escapeHtml(text: string): string {
 }
 
 /**
- * The article's page. Pictures are packed into it, at most 1440 pixels wide; one that can no longer be read is left out and
+ * The article's page. Images are packed into it, at most 1440 pixels wide; one that can no longer be read is left out and
  * the footer says so.
  */
 export async function renderHtml(article: Article, { model }: HtmlOptions): Promise<string> {
@@ -61,7 +61,7 @@ export async function renderHtml(article: Article, { model }: HtmlOptions): Prom
     }
     if (image === undefined) continue
     // One after another: a page of 60 large photographs must not be decoded at once.
-    const picture = await pagePicture(image.file)
+    const picture = await pageImage(image.file)
     if (picture === undefined) missing++
     else body.push(figure(image, picture, say.credit))
   }
@@ -96,7 +96,7 @@ ${body.join('\n')}
 `
 }
 
-function figure(image: ArticleImage, picture: PagePicture, creditLabel: string): string {
+function figure(image: ArticleImage, picture: PageImage, creditLabel: string): string {
   const caption = escapeHtml(image.caption)
   const credit = image.credit ? `<span class="credit">${creditLabel}${escapeHtml(image.credit)}</span>` : ''
   const text = caption + credit

@@ -1,5 +1,5 @@
 /**
- * Step 5, retrieve: the pictures of the library that may go with a caption. The reference asked a public image search; a
+ * Step 5, retrieve: the images of the library that may go with a caption. The reference asked a public image search; a
  * local library stands in its place. Follows SPEC section 10, step 5 (query of 53 characters, four candidates).
  */
 import { access, constants } from 'node:fs/promises'
@@ -10,7 +10,7 @@ const queryLength = 53
 
 export interface Candidate {
   readonly item: LibraryItem
-  /** Text match, higher is better; 0 when nothing matched and the picture is offered for want of a better one. */
+  /** Text match, higher is better; 0 when nothing matched and the image is offered for want of a better one. */
   readonly score: number
 }
 
@@ -20,9 +20,9 @@ export function searchQuery(caption: string): string {
 }
 
 /**
- * At most four pictures, best first, none of them in `used`. Queries are tried in turn until one matches; when none does,
- * the first unused pictures are offered with score 0, since the model that selects can still look at them.
- * Pictures deleted since the library was read are added to `gone` and passed over.
+ * At most four images, best first, none of them in `used`. Queries are tried in turn until one matches; when none does,
+ * the first unused images are offered with score 0, since the model that selects can still look at them.
+ * Images deleted since the library was read are added to `gone` and passed over.
  */
 export async function retrieve(
   library: Library,
@@ -42,7 +42,7 @@ export async function retrieve(
   return readable(unused, used, gone)
 }
 
-/** Ask again without the pictures that turned out to be gone, until all that are offered can be read. */
+/** Ask again without the images that turned out to be gone, until all that are offered can be read. */
 async function readable(
   offer: (exclude: ReadonlySet<string>) => Candidate[],
   used: ReadonlySet<string>,

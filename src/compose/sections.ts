@@ -1,5 +1,5 @@
 /**
- * Step 2, sections: the raw article becomes the lines that pictures are placed after, and each line's part in the page
+ * Step 2, sections: the raw article becomes the lines that images are placed after, and each line's part in the page
  * (title, heading, paragraph). Asks no model. Follows SPEC section 10, step 2; the parts are ours, for rendering only.
  */
 import { fill } from './prompt.js'

@@ -1,5 +1,5 @@
 /**
- * Step 6, select: show the model the text so far, the pictures already chosen and the candidates, and read its letter.
+ * Step 6, select: show the model the text so far, the images already chosen and the candidates, and read its letter.
  * Follows SPEC section 10, step 6.
  */
 import { type ComposePrompt, fillParts, imagePart, type PromptPart, textPart } from './prompt.js'
@@ -8,13 +8,13 @@ import { compositionTexts } from './texts.js'
 export const selectMaxNewTokens = 10
 const letters = 'ABCD'
 
-/** A picture that was chosen earlier and the section it follows. */
+/** An image that was chosen earlier and the section it follows. */
 export interface Chosen {
   readonly location: number
   readonly file: string
 }
 
-/** The text from the start to `location`, broken by the pictures chosen so far (in ascending order of location). */
+/** The text from the start to `location`, broken by the images chosen so far (in ascending order of location). */
 function context(lines: readonly string[], location: number, chosen: readonly Chosen[]): PromptPart[] {
   const text = (from: number, to: number) =>
     textPart(
@@ -25,14 +25,14 @@ function context(lines: readonly string[], location: number, chosen: readonly Ch
     )
   const parts: PromptPart[] = []
   let from = 0
-  for (const picture of chosen) {
-    parts.push(text(from, picture.location + 1), imagePart(picture.file))
-    from = picture.location + 1
+  for (const image of chosen) {
+    parts.push(text(from, image.location + 1), imagePart(image.file))
+    from = image.location + 1
   }
   return [...parts, text(from, location + 1)]
 }
 
-/** Pictures stand in the prompt in this order: chosen ones, then candidates `A.` to `D.`, one per line. */
+/** Images stand in the prompt in this order: chosen ones, then candidates `A.` to `D.`, one per line. */
 export function selectPrompt(
   lines: readonly string[],
   location: number,

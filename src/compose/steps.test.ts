@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { parseCaption } from './caption.js'
 import { editPrompt, parseEdit } from './edit.js'
 import { evenLocations, locatePrompt, parseLocations } from './locate.js'
@@ -36,8 +36,8 @@ describe('sections', () => {
     fc.assert(
       fc.property(replies, (article) => {
         const lines = splitLines(article)
-        const again = splitLines(lines.join('\n'))
-        expect(again.map((line) => line.trimEnd())).toEqual(lines.map((line) => line.trimEnd()))
+        const refine = splitLines(lines.join('\n'))
+        expect(refine.map((line) => line.trimEnd())).toEqual(lines.map((line) => line.trimEnd()))
       }),
     )
   })

@@ -1,7 +1,7 @@
 /**
- * Step 1, write: the instruction that asks for the article. Knows nothing of pictures. Follows SPEC section 10, step 1.
+ * Step 1, write: the instruction that asks for the article. Knows nothing of images. Follows SPEC section 10, step 1.
  */
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { type ComposePrompt, fill, textPart } from './prompt.js'
 import { instructionTexts } from './texts.js'
 

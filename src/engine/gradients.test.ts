@@ -1,16 +1,16 @@
 /** Numeric gradient check over the whole operation table, and the engine's bookkeeping. */
 import { afterAll, describe, expect, it } from 'vitest'
-import { gradients } from './autodiff.js'
-import { elements } from './dims.js'
-import { evaluateGraph, type Plain } from './evaluate-graph.js'
-import { Graph, type Tensor } from './graph.js'
-import { liveHandles } from './handles.js'
+import { gradients } from './graph/autodiff.js'
+import { elements } from './graph/dims.js'
+import { Graph, type Tensor } from './graph/graph.js'
 import { add, gelu, mean, mul, quickGelu, scale, silu } from './ops/arithmetic.js'
 import { rotary } from './ops/attention.js'
 import { linearCrossEntropy } from './ops/loss.js'
 import { layerNorm, linear, matmul, rmsNorm, softmax } from './ops/products.js'
 import { addRows, embedding, gatherRows, setRows } from './ops/rows.js'
 import { concat, convolutionIndex, gatherPixels, padFront, reshape, split, transpose } from './ops/shape.js'
+import { liveHandles } from './runtime/handles.js'
+import { type HostTensor, runOnce } from './runtime/run-once.js'
 
 function noise(seed: number): () => number {
   let s = seed * 2654435761 + 1
@@ -20,17 +20,17 @@ function noise(seed: number): () => number {
   }
 }
 
-const index = (...pairs: number[]): Plain<'i64'> => ({
+const index = (...pairs: number[]): HostTensor<'i64'> => ({
   dtype: 'i64',
   shape: [pairs.length / 2, 2],
   data: BigInt64Array.from(pairs, BigInt),
 })
-const ids = (...values: number[]): Plain<'i64'> => ({
+const ids = (...values: number[]): HostTensor<'i64'> => ({
   dtype: 'i64',
   shape: [values.length],
   data: BigInt64Array.from(values, BigInt),
 })
-const table = (f: (x: number) => number): Plain<'f32'> => ({
+const table = (f: (x: number) => number): HostTensor<'f32'> => ({
   dtype: 'f32',
   shape: [8, 2],
   data: Float32Array.from({ length: 16 }, (_, i) => f((i >> 1) * (i % 2 ? 0.1 : 1))),
@@ -38,7 +38,7 @@ const table = (f: (x: number) => number): Plain<'f32'> => ({
 
 interface Case {
   readonly parameters: Record<string, readonly number[]>
-  readonly fixed?: Record<string, Plain>
+  readonly fixed?: Record<string, HostTensor>
   readonly build: (g: Graph, t: Record<string, Tensor>) => Tensor
 }
 
@@ -145,7 +145,7 @@ function loss(g: Graph, c: Case): { loss: Tensor; parameters: Tensor[] } {
 describe('gradients agree with central differences', () => {
   it.each(Object.entries(cases))('%s', async (_, c) => {
     const random = noise(3)
-    const inputs: Record<string, Plain> = { ...c.fixed }
+    const inputs: Record<string, HostTensor> = { ...c.fixed }
     for (const [name, shape] of Object.entries(c.parameters)) {
       inputs[name] = { dtype: 'f32', shape, data: Float32Array.from({ length: elements(shape) }, random) }
     }
@@ -153,21 +153,21 @@ describe('gradients agree with central differences', () => {
     const { loss: l, parameters } = loss(backward, c)
     const grads = Object.fromEntries(gradients(backward, l, parameters))
     const names = Object.fromEntries(Object.entries(grads).map(([k, t]) => [`d_${k}`, t]))
-    const analytic = await evaluateGraph(backward, inputs, { loss: l, ...names })
+    const analytic = await runOnce(backward, inputs, { loss: l, ...names })
 
     const forward = new Graph('forward')
     const f = loss(forward, c).loss
     for (const name of Object.keys(c.parameters)) {
-      const data = (inputs[name] as Plain<'f32'>).data
-      const got = (analytic[`d_${name}`] as Plain<'f32'>).data
+      const data = (inputs[name] as HostTensor<'f32'>).data
+      const got = (analytic[`d_${name}`] as HostTensor<'f32'>).data
       for (let i = 0; i < data.length; i++) {
         const at = async (delta: number) => {
           const g = new Graph('forward')
           const moved = Float32Array.from(data)
           moved[i]! += delta
-          const shifted = { ...inputs, [name]: { ...inputs[name]!, data: moved } as Plain }
-          const r = await evaluateGraph(g, shifted, { loss: loss(g, c).loss }, {}, { optimisation: 'none' })
-          return (r.loss as Plain<'f32'>).data[0]!
+          const shifted = { ...inputs, [name]: { ...inputs[name]!, data: moved } as HostTensor }
+          const r = await runOnce(g, shifted, { loss: loss(g, c).loss }, {}, { optimisation: 'none' })
+          return (r.loss as HostTensor<'f32'>).data[0]!
         }
         const numeric = ((await at(0.01)) - (await at(-0.01))) / 0.02
         expect(Math.abs(numeric - got[i]!), `${name}[${i}]: ${numeric} against ${got[i]}`).toBeLessThan(
@@ -186,8 +186,8 @@ describe('the padding row of an embedding', () => {
     const l = reshape(g, mean(g, mean(g, embedding(g, t, g.input('i', 'i64', [2]), 2), 0), 0), [])
     const d = gradients(g, l, [t]).get('t')!
     const inputs = { t: { dtype: 'f32', shape: [4, 2], data: new Float32Array(8) }, i: ids(2, 3) } as const
-    const r = await evaluateGraph(g, inputs, { d })
-    expect(Array.from((r.d as Plain<'f32'>).data)).toEqual([0, 0, 0, 0, 0, 0, 0.25, 0.25])
+    const r = await runOnce(g, inputs, { d })
+    expect(Array.from((r.d as HostTensor<'f32'>).data)).toEqual([0, 0, 0, 0, 0, 0, 0.25, 0.25])
   })
 })
 
@@ -201,9 +201,9 @@ describe('mistakes name the operation and the shapes', () => {
   it('an ONNX Runtime error is one line', async () => {
     const g = new Graph('wrong')
     const x = g.input('x', 'f32', [2])
-    await expect(
-      evaluateGraph(g, { x: { dtype: 'f32', shape: [3], data: new Float32Array(3) } }, { y: silu(g, x) }),
-    ).rejects.toThrow(/^engine: RunWithBinding failed: [^\n]*$/)
+    await expect(runOnce(g, { x: { dtype: 'f32', shape: [3], data: new Float32Array(3) } }, { y: silu(g, x) })).rejects.toThrow(
+      /^engine: RunWithBinding failed: [^\n]*$/,
+    )
   })
 })
 

@@ -1,6 +1,7 @@
 /** Answerers that never look at an image: what a model must beat. Fitted on the very questions asked, so they are upper bounds. */
+
+import type { Question } from '../data/questions.js'
 import type { Answerer } from './evaluate.js'
-import type { Question } from './questions.js'
 import { isCorrect } from './scorers.js'
 
 /** Always gives the accepted answer that is right for most questions of the task. */

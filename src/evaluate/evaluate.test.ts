@@ -2,11 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
+import { type Question, readQuestions } from '../data/questions.js'
 import { majorityAnswer } from './baselines.js'
 import { evaluate } from './evaluate.js'
 import { wilson } from './interval.js'
-import { type Question, readQuestions } from './questions.js'
 import { report, reportTable } from './report.js'
 
 let root = ''

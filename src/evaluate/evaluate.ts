@@ -1,6 +1,6 @@
 /** Asks every question, scores every reply. It does not know who answers: a model, or a baseline (see baselines.ts). */
-import { InputError } from '../errors.js'
-import type { Question } from './questions.js'
+import { InputError } from '../common/errors.js'
+import type { Question } from '../data/questions.js'
 import { type Report, report } from './report.js'
 import { isCorrect } from './scorers.js'
 

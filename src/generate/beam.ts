@@ -2,8 +2,8 @@
  * Beam search for one prompt, by the reference library's rules (SPEC section 9), early stopping off. Two rules of length are
  * offered because checkpoints were measured under the older one. It knows nothing of text or KV caches.
  */
-import { InputError } from '../errors.js'
-import type { Branches, BranchingSequence } from '../model/sequence.js'
+import { InputError } from '../common/errors.js'
+import type { Branches, BranchingSequence } from '../inference/sequence.js'
 import { checkMaxNewTokens, type GenerateOptions } from './generate.js'
 import { largest, logSoftmax, penalizeRepetition } from './processors.js'
 

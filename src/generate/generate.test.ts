@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { InputError } from '../errors.js'
-import type { Branches, BranchingSequence } from '../model/sequence.js'
+import { InputError } from '../common/errors.js'
+import type { Branches, BranchingSequence } from '../inference/sequence.js'
 import { type BeamOptions, beamSearch, type Hypothesis } from './beam.js'
 import { type GenerateOptions, generate } from './generate.js'
 import { createRandom } from './sample.js'

@@ -2,8 +2,8 @@
  * One id after the other, greedy or sampled (SPEC section 9). Yields only new ids, as they come; the caller decodes and
  * streams them. It knows nothing of text, images or KV caches.
  */
-import { InputError } from '../errors.js'
-import type { Sequence } from '../model/sequence.js'
+import { InputError } from '../common/errors.js'
+import type { Sequence } from '../inference/sequence.js'
 import { argmax, checkSampling, distribution, logSumExp, penalized, type SamplingSettings } from './processors.js'
 import { createRandom, draw } from './sample.js'
 

@@ -1,5 +1,5 @@
 /** How sure the model was of each token, beside the tokens that it might have said instead. */
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import type { Tokenizer } from '../text/tokenizer.js'
 import type { GeneratedToken } from './generate.js'
 import { largest, logSumExp } from './processors.js'

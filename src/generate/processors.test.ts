@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { InputError, XComposerError } from '../errors.js'
+import { InputError, XComposerError } from '../common/errors.js'
 import { argmax, checkSampling, distribution, logSoftmax, penalizeRepetition } from './processors.js'
 import { createRandom, draw } from './sample.js'
 

@@ -2,7 +2,7 @@
  * From logits to the distribution that is sampled: repetition penalty, temperature, top-k, top-p, softmax, in that order
  * (SPEC section 9, as the reference library does it). It knows nothing of random numbers or of where the logits come from.
  */
-import { InputError, XComposerError } from '../errors.js'
+import { InputError, XComposerError } from '../common/errors.js'
 
 export interface SamplingSettings {
   /** Logits are divided by it; > 0. Default 1. */

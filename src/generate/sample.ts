@@ -2,7 +2,7 @@
  * Seeded random numbers and the draw of an id: the same seed gives the same text on every machine. The generator is
  * xoshiro128** (Blackman and Vigna), seeded through splitmix32 so that neighbouring seeds have nothing in common.
  */
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import type { Distribution } from './processors.js'
 
 /** A stream of random numbers. `state` restores it exactly (a training run that resumes needs that). */

@@ -2,7 +2,7 @@
  * Ends a stream of text where one of several strings begins: what may still become one of them is held back. Stop ids end an answer
  * by tokens; this ends it by what the tokens spell.
  */
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 
 const MOST = 16
 const LONGEST = 256

@@ -5,7 +5,7 @@
  */
 import { open } from 'node:fs/promises'
 import sharp from 'sharp'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { sniffImage } from './sniff.js'
 
 /** RGB bytes, row by row: data[(y * width + x) * 3 + channel]. */
@@ -19,7 +19,7 @@ export interface RgbImage {
 export type RgbaImage = RgbImage
 
 export interface DecodeOptions {
-  /** Turn the picture as its EXIF orientation says. The reference does not (default false). */
+  /** Turn the image as its EXIF orientation says. The reference does not (default false). */
   readonly orient?: boolean
   /** What to call the image in errors; a path names itself. */
   readonly name?: string
@@ -143,8 +143,8 @@ function addAlpha(rgb: Uint8Array): Uint8Array {
 }
 
 /**
- * CMYK to RGB as Pillow does, which the reference opens pictures with: (1 - ink)(1 - black), rounded to bytes. The press profile
- * that sharp would assume makes another picture of it: cyan becomes (0, 153, 227).
+ * CMYK to RGB as Pillow does, which the reference opens images with: (1 - ink)(1 - black), rounded to bytes. The press profile
+ * that sharp would assume makes another image of it: cyan becomes (0, 153, 227).
  */
 function inksToRgb(cmyk: Uint8Array): Uint8Array {
   const rgb = new Uint8Array((cmyk.length / 4) * 3)

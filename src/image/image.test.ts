@@ -52,7 +52,7 @@ describe('unusual images', () => {
   })
 
   it('converts CMYK to the colours that Pillow gives', async () => {
-    // Patches of 8 x 8 and what Pillow made of them: tests/data/pictures/README.md.
+    // Patches of 8 x 8 and what Pillow made of them: tests/data/images/README.md.
     const expected = [
       [255, 255, 255],
       [0, 255, 255],

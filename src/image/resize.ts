@@ -2,7 +2,7 @@
  * Resampling to the byte as Pillow does it (SPEC 6): horizontal pass, then vertical, each with quantised weights and an
  * 8-bit intermediate; a pass whose size does not change is skipped. It knows nothing of files or models.
  */
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import type { RgbImage } from './decode.js'
 
 export type Filter = 'bicubic' | 'bilinear'

@@ -2,11 +2,11 @@
  * Recognises an image by its first bytes and refuses, before any decoder runs, what we do not decode (SVG, TIFF, PDF, HTML
  * and the rest) and what is built to be slow. The name and the declared type of a file say nothing.
  */
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 
 export type ImageFormat = 'png' | 'jpeg' | 'webp' | 'gif'
 
-/** Ordinary progressive JPEGs have about ten scans; each costs a pass over the whole picture. */
+/** Ordinary progressive JPEGs have about ten scans; each costs a pass over the whole image. */
 const MAX_JPEG_SCANS = 100
 
 /**

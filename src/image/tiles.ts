@@ -1,18 +1,18 @@
 /**
- * The tiled pictures of the 4KHD variant (SPEC 6): a picture is enlarged to as many tiles as a budget allows, padded with
+ * The tiled images of the 4KHD variant (SPEC 6): an image is enlarged to as many tiles as a budget allows, padded with
  * white to whole tiles, and seen once more as a whole at the size of one tile. Knows pixels, not models.
  */
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import type { RgbImage } from './decode.js'
 import { interpolatePlanes } from './interpolate.js'
 import { normalise } from './preprocess.js'
 import { resize } from './resize.js'
 
-/** How a picture of some size is laid out. Sizes are [width, height] of the upright picture unless said otherwise. */
+/** How an image of some size is laid out. Sizes are [width, height] of the upright image unless said otherwise. */
 export interface TileLayout {
-  /** Portrait pictures are laid out lying (mirrored at the main diagonal) and turned back at the end. */
+  /** Portrait images are laid out lying (mirrored at the main diagonal) and turned back at the end. */
   readonly transposed: boolean
-  /** Of the lying picture, before and after white rows are added above and below. */
+  /** Of the lying image, before and after white rows are added above and below. */
   readonly resized: readonly [number, number]
   readonly padTop: number
   readonly padBottom: number
@@ -22,7 +22,7 @@ export interface TileLayout {
   readonly tilesHigh: number
 }
 
-/** A laid out picture: canvas [3, height, width] and the whole at tile size [3, tile, tile], both normalised. */
+/** A laid out image: canvas [3, height, width] and the whole at tile size [3, tile, tile], both normalised. */
 export interface TiledPixels {
   readonly canvas: Float32Array
   readonly whole: Float32Array
@@ -36,14 +36,14 @@ const WHITE = 255
  * The layout for a budget of `hdNum` tiles.
  * @throws InputError when sizes or budget are not positive whole numbers
  */
-export function tileLayout(width: number, height: number, hdNum: number, tile: number): TileLayout {
-  for (const [name, n] of Object.entries({ width, height, hdNum, tile })) {
+export function tileLayout(width: number, height: number, maxTiles: number, tile: number): TileLayout {
+  for (const [name, n] of Object.entries({ width, height, maxTiles, tile })) {
     if (!Number.isInteger(n) || n < 1) throw new InputError(`${name}: got ${n}, expected a positive whole number`)
   }
   const transposed = width < height
   const ratio = transposed ? height / width : width / height
   let scale = 1
-  while (scale * Math.ceil(scale / ratio) <= hdNum) scale++
+  while (scale * Math.ceil(scale / ratio) <= maxTiles) scale++
   scale--
   const newWidth = tile * scale
   // The reference fails where an extreme ratio leaves no row.
@@ -65,12 +65,12 @@ export function tileLayout(width: number, height: number, hdNum: number, tile: n
   }
 }
 
-/** Image tokens of a tiled picture: the whole and all tiles at 12 x 12 each, a newline behind every row, one separator. */
+/** Image tokens of a tiled image: the whole and all tiles at 12 x 12 each, a newline behind every row, one separator. */
 export function tiledTokens(tilesHigh: number, tilesWide: number, side: number): number {
   return (tilesHigh * tilesWide + 1) * side * side + 1 + (tilesHigh + 1) * side
 }
 
-/** The picture on its canvas, as bytes. */
+/** The image on its canvas, as bytes. */
 export function tileCanvas(image: RgbImage, layout: TileLayout): RgbImage {
   const lying = layout.transposed ? transpose(image) : image
   const small = resize(lying, layout.resized[0], layout.resized[1], 'bilinear')
@@ -81,9 +81,9 @@ export function tileCanvas(image: RgbImage, layout: TileLayout): RgbImage {
   return layout.transposed ? transpose(canvas) : canvas
 }
 
-/** A picture as the tiled vision tower takes it. */
-export function tilePixels(image: RgbImage, hdNum: number, tile: number): TiledPixels {
-  const layout = tileLayout(image.width, image.height, hdNum, tile)
+/** An image as the tiled vision tower takes it. */
+export function tilePixels(image: RgbImage, maxTiles: number, tile: number): TiledPixels {
+  const layout = tileLayout(image.width, image.height, maxTiles, tile)
   const canvas = normalise(tileCanvas(image, layout))
   const [width, height] = layout.final
   const { tilesWide, tilesHigh } = layout

@@ -1,5 +1,5 @@
 /**
- * BM25 ranking (Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75) over short texts held in memory. Knows no pictures: a
+ * BM25 ranking (Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75) over short texts held in memory. Knows no images: a
  * document is its number. Equal scores keep the order of the documents, so a search always answers the same.
  */
 import { tokens } from './tokens.js'

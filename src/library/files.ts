@@ -1,12 +1,12 @@
 /**
- * The picture files of a folder, and what one must be to count as a picture. Never leaves the folder: a symbolic link
+ * The image files of a folder, and what one must be to count as an image. Never leaves the folder: a symbolic link
  * counts only when it ends inside, and linked folders are not entered. Knows no labels.
  */
 import { createHash } from 'node:crypto'
 import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import sharp from 'sharp'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { sniffImage } from '../image/sniff.js'
 
 const extensions = new Set(['.png', '.jpg', '.jpeg', '.webp', '.gif'])
@@ -15,14 +15,14 @@ const mostPixels = 120_000_000
 const mostFiles = 50_000
 const deepest = 8
 
-/** A file that is a picture. `hash` is the sha256 of its bytes in hex. */
-export interface Picture {
+/** A file that is an image. `hash` is the sha256 of its bytes in hex. */
+export interface ImageSource {
   readonly file: string
   readonly hash: string
 }
 
-/** Picture files under `root` (a real path) relative to it, by code unit order; what was passed over goes to `warnings`. */
-export async function listPictures(root: string, warnings: string[]): Promise<string[]> {
+/** Image files under `root` (a real path) relative to it, by code unit order; what was passed over goes to `warnings`. */
+export async function listImages(root: string, warnings: string[]): Promise<string[]> {
   const found: string[] = []
   const walk = async (dir: string, depth: number): Promise<void> => {
     const entries = await readdir(path.join(root, dir), { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
@@ -50,8 +50,8 @@ export async function listPictures(root: string, warnings: string[]): Promise<st
 /** Is `file` below the real folder `root`? Both absolute. */
 const inside = (root: string, file: string) => file.startsWith(root.endsWith(path.sep) ? root : root + path.sep)
 
-/** Read and check one file of the library. Answers why not, in a few words, when it is no usable picture. */
-export async function readPicture(root: string, relative: string): Promise<Picture | string> {
+/** Read and check one file of the library. Answers why not, in a few words, when it is no usable image. */
+export async function readImage(root: string, relative: string): Promise<ImageSource | string> {
   try {
     const file = await realpath(path.resolve(root, relative))
     if (!inside(root, file)) return 'leads out of the folder'

@@ -1,12 +1,12 @@
 /**
- * What a library says about its pictures: `library.json` in the folder, checked, or else the file's own name. Reads no
- * picture. The file is hostile until checked: it names files only, and library.ts decides whether they may be opened.
+ * What a library says about its images: `library.json` in the folder, checked, or else the file's own name. Reads no
+ * image. The file is hostile until checked: it names files only, and library.ts decides whether they may be opened.
  */
 import { lstat, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
-import { InputError } from '../errors.js'
-import { firstIssue } from '../schema-issue.js'
+import { InputError } from '../common/errors.js'
+import { firstIssue } from '../common/schema-issue.js'
 
 /** A text in one or both languages. */
 export interface Localized {
@@ -14,7 +14,7 @@ export interface Localized {
   readonly zh?: string
 }
 
-/** What is known of one picture. */
+/** What is known of one image. */
 export interface Label {
   readonly name: Localized
   readonly captions: Localized

@@ -5,7 +5,7 @@ import path from 'node:path'
 import fc from 'fast-check'
 import sharp from 'sharp'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { type LibraryItem, libraryOf, openLibrary } from './library.js'
 import { stem, tokens } from './tokens.js'
 
@@ -16,7 +16,7 @@ beforeEach(() => {
 afterEach(() => rmSync(dir, { recursive: true }))
 
 let shade = 0
-const picture = (name: string, width = 4) =>
+const image = (name: string, width = 4) =>
   sharp({ create: { width, height: 4, channels: 3, background: { r: shade++ % 256, g: shade >> 8, b: 0 } } }).toFile(
     path.join(dir, name),
   )
@@ -34,7 +34,7 @@ const found = (names: string[], query: string, k = 9) =>
 describe('openLibrary', () => {
   test('names pictures by their files, in the order of their paths, in sub-folders too', async () => {
     mkdirSync(path.join(dir, 'sub'))
-    for (const name of ['river-bank_02.png', '樱花.jpg', '🌸 cat.webp', 'sub/a.gif']) await picture(name)
+    for (const name of ['river-bank_02.png', '樱花.jpg', '🌸 cat.webp', 'sub/a.gif']) await image(name)
     writeFileSync(path.join(dir, 'notes.txt'), 'x')
     const library = await openLibrary(dir)
     expect(library.items.map(({ name }) => name.en ?? name.zh)).toEqual(['river bank 02', 'a', '樱花', '🌸 cat'])
@@ -43,7 +43,7 @@ describe('openLibrary', () => {
   })
 
   test('takes names, captions and credits from library.json, and file names for the rest', async () => {
-    for (const name of ['a.png', 'b.png', 'c.png']) await picture(name)
+    for (const name of ['a.png', 'b.png', 'c.png']) await image(name)
     const labels = [
       { file: 'a.png', name: { en: 'Harbour', zh: '港口' }, caption: { en: 'boats at dusk' }, credit: 'Ann' },
       { file: './b.png', name: '钟楼', other: 1 },
@@ -59,10 +59,10 @@ describe('openLibrary', () => {
   })
 
   test('stays inside the folder: links, absolute paths and ".." that lead out are left out', async () => {
-    await picture('in.png')
+    await image('in.png')
     const inner = path.join(dir, 'inner')
     mkdirSync(inner)
-    await picture('inner/ok.png')
+    await image('inner/ok.png')
     symlinkSync(path.join(dir, 'in.png'), path.join(inner, 'link.png'))
     symlinkSync('ok.png', path.join(inner, 'same.png'))
     symlinkSync(dir, path.join(inner, 'up'))
@@ -74,7 +74,7 @@ describe('openLibrary', () => {
   })
 
   test('leaves out what is no picture, with one warning each', async () => {
-    await picture('good.png')
+    await image('good.png')
     writeFileSync(path.join(dir, 'empty.png'), '')
     writeFileSync(path.join(dir, 'page.png'), '<html></html>')
     writeFileSync(path.join(dir, 'drawing.png'), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
@@ -87,7 +87,7 @@ describe('openLibrary', () => {
   })
 
   test('counts 1,000 copies once, keeping the copy that has a name', async () => {
-    await picture('zz.png')
+    await image('zz.png')
     for (let i = 0; i < 999; i++) await copyFile(path.join(dir, 'zz.png'), path.join(dir, `copy ${i}.png`))
     writeFileSync(path.join(dir, 'library.json'), JSON.stringify([{ file: 'zz.png', name: 'Lake' }]))
     const library = await openLibrary(dir)

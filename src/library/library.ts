@@ -1,12 +1,12 @@
 /**
- * A folder of pictures as a searchable collection, held in memory. Knows no model: search is by the words of names and
+ * A folder of images as a searchable collection, held in memory. Knows no model: search is by the words of names and
  * captions, in English and Chinese. Stands in for the image search of SPEC section 10, step 5.
  */
 import { realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { buildIndex } from './bm25.js'
-import { listPictures, readPicture } from './files.js'
+import { listImages, readImage } from './files.js'
 import { type Localized, nameOfFile, readLabels } from './labels.js'
 
 export type { Localized } from './labels.js'
@@ -32,42 +32,42 @@ export interface Library {
   readonly items: readonly LibraryItem[]
   /** One line for each thing that was left out, and why. */
   readonly warnings: readonly string[]
-  /** At most `k` pictures that share a word with the query, best first, without those whose id is in `exclude`. */
+  /** At most `k` images that share a word with the query, best first, without those whose id is in `exclude`. */
   search(query: string, k: number, exclude?: ReadonlySet<string>): SearchResult[]
 }
 
 const nameWeight = 2
 
 /**
- * Read a folder of png, jpeg, webp and gif pictures, with `library.json` if it has one:
- * `[{"file": "a.png", "name": {"en": "Harbour", "zh": "港口"}, "caption": {...}, "credit": "..."}]`. Pictures it does not
- * list go by their file names. Unreadable pictures are left out with a warning; files with the same bytes count once.
- * @example const library = await openLibrary('pictures'); library.search('old harbour at dusk', 4)
+ * Read a folder of png, jpeg, webp and gif images, with `library.json` if it has one:
+ * `[{"file": "a.png", "name": {"en": "Harbour", "zh": "港口"}, "caption": {...}, "credit": "..."}]`. Images it does not
+ * list go by their file names. Unreadable images are left out with a warning; files with the same bytes count once.
+ * @example const library = await openLibrary('images'); library.search('old harbour at dusk', 4)
  * @throws InputError when the folder or its library.json cannot be used.
  */
 export async function openLibrary(dir: string): Promise<Library> {
   const root = await realFolder(dir)
   const labels = new Map([...(await readLabels(root))].map(([file, label]) => [path.normalize(file), label]))
   const warnings: string[] = []
-  const listed = await listPictures(root, warnings)
+  const listed = await listImages(root, warnings)
   // Labelled files first, so that of several copies the one that has a name stays.
   const files = new Set([...labels.keys(), ...listed])
 
   const items = new Map<string, LibraryItem & { readonly relative: string }>()
   let duplicates = 0
   for (const relative of files) {
-    const picture = await readPicture(root, relative)
-    if (typeof picture === 'string') {
-      warnings.push(`${relative}: ${picture}; left out`)
+    const image = await readImage(root, relative)
+    if (typeof image === 'string') {
+      warnings.push(`${relative}: ${image}; left out`)
       continue
     }
-    const id = picture.hash.slice(0, 32)
+    const id = image.hash.slice(0, 32)
     if (items.has(id)) {
       duplicates++
       continue
     }
     const label = labels.get(relative) ?? { name: nameOfFile(relative), captions: {} }
-    items.set(id, { id, file: picture.file, ...label, relative })
+    items.set(id, { id, file: image.file, ...label, relative })
   }
   if (duplicates > 0) warnings.push(`${duplicates} file${duplicates === 1 ? '' : 's'} with the same bytes as another; left out`)
 

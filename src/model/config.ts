@@ -3,8 +3,8 @@
  * Keys that are absent take the releases' values. `auto_map` and other code references are ignored.
  */
 import { z } from 'zod'
-import { InputError } from '../errors.js'
-import { firstIssue } from '../schema-issue.js'
+import { InputError } from '../common/errors.js'
+import { firstIssue } from '../common/schema-issue.js'
 
 /** Ranks and scale of one kind of PLoRA layer: y += scale * B A x. */
 export interface PloraConfig {
@@ -47,13 +47,13 @@ export interface VisionConfig {
   readonly patchSize: number
   readonly normEpsilon: number
   readonly stem: readonly StemLayer[] | null
-  /** Patches of one picture or tile: (imageSize / patchSize)^2. Without tiles, these are the image tokens of a picture. */
+  /** Patches of one image or tile: (imageSize / patchSize)^2. Without tiles, these are the image tokens of an image. */
   readonly tokens: number
-  /** 4KHD: pictures are cut into tiles of imageSize, and four patches become one image token. */
+  /** 4KHD: images are cut into tiles of imageSize, and four patches become one image token. */
   readonly tiled: boolean
 }
 
-/** Tiles a picture may be cut into where nobody says (SPEC 6): what the model was trained with. */
+/** Tiles an image may be cut into where nobody says (SPEC 6): what the model was trained with. */
 export const DEFAULT_TILES = 25
 
 /** The whole model. */
@@ -126,7 +126,7 @@ export interface CheckpointShapes {
   readonly others?: number
   /** The vision tower's sizes, under config.json's names; used where it has no vision_config. */
   readonly vision?: z.input<typeof visionSchema>
-  /** Whether the marks of tiled pictures are there. */
+  /** Whether the marks of tiled images are there. */
   readonly tiled?: boolean
 }
 

@@ -22,7 +22,7 @@ export const visionPrefix = 'vit.vision_tower.vision_model'
 /** The embedding table, [vocabulary, hidden]: looked up, not multiplied. */
 export const embeddingTable = 'model.tok_embeddings.weight'
 
-/** The rows that the 4KHD variant puts between tiles: behind a line, and between the whole picture and its tiles. */
+/** The rows that the 4KHD variant puts between tiles: behind a line, and between the whole image and its tiles. */
 export const tileMarks = { separator: 'plora_glb_GN', newline: 'plora_sub_GN' } as const
 
 function linearWithPlora(name: string, out: number, inputs: number, rank: number, bias: boolean): ParameterSpec[] {
@@ -90,7 +90,7 @@ export function modelParameters(c: ModelConfig): ParameterSpec[] {
   const specs = decoderParameters(c.decoder)
   if (!c.vision) return specs
   const { hiddenSize: h } = c.decoder
-  // Four neighbouring patches stand side by side in one row of a tiled picture.
+  // Four neighbouring patches stand side by side in one row of a tiled image.
   const v = c.vision.hiddenSize * (c.vision.tiled ? 4 : 1)
   const marks: ParameterSpec[] = c.vision.tiled
     ? [

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { check } from '../verify/prompts.js'
 import { chatPrompt, compositionPrompt, evaluationPrompt, templateRuns } from './prompt.js'
 import { evaluationTexts, metaChat } from './texts.js'

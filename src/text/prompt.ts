@@ -5,7 +5,7 @@
  * spells `<ImageHere>` or a turn marker stays text, unless `literal` asks for the reference's string handling.
  * It knows nothing of embeddings or models.
  */
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { COMPOSITION_PLACEHOLDER, IMAGE_PLACEHOLDER, turnTexts } from './texts.js'
 import type { Tokenizer } from './tokenizer.js'
 

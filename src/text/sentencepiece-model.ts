@@ -3,7 +3,7 @@
  * of tokenising. The file is hostile until checked: every length is compared with what is left before anything is read,
  * and a model whose text rules differ from ours (SPEC 7.1: BPE, identity normaliser, no dummy prefix) is refused.
  */
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 
 export type PieceKind = 'normal' | 'unknown' | 'control' | 'user' | 'unused' | 'byte'
 

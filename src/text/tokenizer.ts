@@ -4,7 +4,7 @@
  * characters and can never become the control id. It knows nothing of turns or prompts.
  */
 import { readFileSync, statSync } from 'node:fs'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { encodeBpe, type Vocabulary } from './bpe.js'
 import { ByteRun, CleanUpStream, cleanUp } from './decode.js'
 import { byteOf, type Piece, parseSentencePieceModel } from './sentencepiece-model.js'

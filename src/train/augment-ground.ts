@@ -1,5 +1,5 @@
 /** Grounds for cut-out sprites: mostly white and light plain colours, some gradients, noise and two-tone. RGB floats in 0..255. */
-import type { Random } from './random.js'
+import type { Random } from '../common/random.js'
 
 type Colour = readonly [number, number, number]
 

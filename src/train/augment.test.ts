@@ -1,8 +1,8 @@
 /** Augmentation: bytes in range, repeatable, sprites where they should be, fast; and the generator underneath. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { hash, permute, random } from '../common/random.js'
 import { augment, onWhite, type StoredImage } from './augment.js'
-import { hash, permute, random } from './random.js'
 
 function disc(side: number): StoredImage {
   const data = new Uint8Array(side * side * 4)

@@ -1,12 +1,13 @@
 /**
- * Augmentation of training pictures straight into S x S RGB bytes. 'sprite': an RGBA cut-out on a random ground, by one
+ * Augmentation of training images straight into S x S RGB bytes. 'sprite': an RGBA cut-out on a random ground, by one
  * affine warp; 'photo': small colour changes and shifts; 'none': composite on white and squash. All draws come from the
  * generator passed in. It knows nothing of records, files or batches.
  */
+
+import type { Random } from '../common/random.js'
 import type { RgbImage } from '../image/decode.js'
 import { resize } from '../image/resize.js'
 import { paintGround } from './augment-ground.js'
-import type { Random } from './random.js'
 
 export type Augmentation = 'none' | 'sprite' | 'photo'
 
@@ -16,7 +17,7 @@ export interface StoredImage extends RgbImage {
 }
 
 export interface AugmentFlags {
-  /** A mirrored picture means the same (default false: text and left/right questions would turn wrong). */
+  /** A mirrored image means the same (default false: text and left/right questions would turn wrong). */
   readonly flip?: boolean
   /** A shift by two pixels means the same. */
   readonly shift?: boolean
@@ -24,7 +25,7 @@ export interface AugmentFlags {
   readonly keepColour?: boolean
 }
 
-/** A picture of size x size RGB bytes. */
+/** An image of size x size RGB bytes. */
 export function augment(
   image: StoredImage,
   kind: Augmentation,

@@ -2,7 +2,7 @@
  * A training batch: examples right-padded into one rectangle (SPEC 11.4), with the places of image tokens and the pixels that
  * go there. Also the prefetch that prepares the next batch while one is being computed. It knows nothing of files.
  */
-import { type Example, IGNORED } from './conversation.js'
+import { type Example, IGNORED } from '../data/conversation.js'
 
 export interface Batch {
   readonly rows: number
@@ -53,7 +53,7 @@ export function splitBatch(batch: Omit<Batch, 'labelTokens'>, parts: number): Om
   const tokens = images > 0 ? batch.imagePositions.length / images : 0
   const pixels = images > 0 ? batch.pixels.length / images : 0
   const count = Math.min(parts, rows)
-  /** How many pictures stand before a row. */
+  /** How many images stand before a row. */
   const before = (row: number): number => {
     const at = batch.imagePositions.findIndex((position) => position >= row * length)
     return at < 0 ? images : at / tokens

@@ -1,6 +1,6 @@
 /**
- * Decoded training pictures in memory: each file is decoded once and kept at its stored size, opaque ones without alpha,
- * up to a budget of bytes; beyond it pictures are decoded each time. It knows nothing of records or augmentation.
+ * Decoded training images in memory: each file is decoded once and kept at its stored size, opaque ones without alpha,
+ * up to a budget of bytes; beyond it images are decoded each time. It knows nothing of records or augmentation.
  */
 import { decodeRgba } from '../image/decode.js'
 import type { StoredImage } from './augment.js'

@@ -2,7 +2,7 @@
  * Which record each training sample is, as a pure function of (seed, sample number): the source by weight, the record
  * without replacement within an epoch of its source. It knows nothing of what records hold.
  */
-import { hash, permute } from './random.js'
+import { hash, permute } from '../common/random.js'
 
 /** Keys that keep the draws of different purposes apart. */
 const SOURCE = 1

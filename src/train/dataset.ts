@@ -3,16 +3,16 @@
  * what an unbroken one would. Samples are drawn for a window of batches and dealt by length, which keeps padding small
  * without changing what is seen. It knows nothing of the model.
  */
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
+import { hash, permute, random } from '../common/random.js'
+import { conversationExample, type Example, textExample } from '../data/conversation.js'
+import { readRecords, type TrainingRecord } from '../data/training-records.js'
 import { normalise, type Rgb } from '../image/preprocess.js'
 import type { Tokenizer } from '../text/tokenizer.js'
 import { type Augmentation, augment } from './augment.js'
 import { type Batch, collate } from './batch.js'
-import { conversationExample, type Example, textExample } from './conversation.js'
 import { ImageStore } from './dataset-images.js'
-import { readRecords, type TrainingRecord } from './dataset-records.js'
 import { createSampler, type Pick, sourceShares } from './dataset-sampler.js'
-import { hash, permute, random } from './random.js'
 
 export interface DataSource {
   /** A JSON array or JSON lines of records; image paths in it are relative to its directory. */
@@ -25,21 +25,21 @@ export interface DataSource {
 export interface DatasetOptions {
   readonly sources: readonly DataSource[]
   readonly tokenizer: Tokenizer
-  /** Side of the pictures in pixels. */
+  /** Side of the images in pixels. */
   readonly imageSize: number
-  /** Positions that one picture takes. */
+  /** Positions that one image takes. */
   readonly imageTokens: number
   readonly batchSize: number
   /** Longer examples are cut here. */
   readonly maxLength: number
   readonly seed: number
-  /** The part of samples that comes from sources without pictures (default: by weight). */
+  /** The part of samples that comes from sources without images (default: by weight). */
   readonly textShare?: number
   readonly mean?: Rgb
   readonly std?: Rgb
   /** Batches whose samples are sorted by length together (default 8). */
   readonly window?: number
-  /** Memory for decoded pictures (default 1.5 GB). */
+  /** Memory for decoded images (default 1.5 GB). */
   readonly cacheBytes?: number
 }
 
@@ -47,7 +47,7 @@ export interface Dataset {
   /** Records in all sources. */
   readonly size: number
   readonly sources: readonly { readonly file: string; readonly records: number; readonly text: boolean; readonly share: number }[]
-  /** @throws InputError when a picture cannot be decoded or a record's pictures do not fit */
+  /** @throws InputError when an image cannot be decoded or a record's images do not fit */
   batchAt(step: number): Promise<Batch>
 }
 

@@ -21,7 +21,7 @@ const visionBlock = new RegExp(`^${visionPrefix}\\.encoder\\.layers\\.(\\d+)\\.`
 /**
  * Whether a tensor learns: its group does, and where only the last `visionLayers` blocks of the tower do, it belongs to one of them.
  */
-export function learns(
+export function isTrainable(
   config: ModelConfig,
   { name, group }: ParameterSpec,
   recipe: { readonly train: readonly ParameterGroup[]; readonly visionLayers?: number },

@@ -1,5 +1,5 @@
 /** Fresh values for a model that starts from nothing, or for the parts that a checkpoint does not bring (SPEC 4). */
-import { hashText, normals } from '../model/normal-numbers.js'
+import { hashText, normals } from '../common/normal-numbers.js'
 import type { ParameterSpec } from '../model/parameters.js'
 
 /**
@@ -16,7 +16,7 @@ export function initialValues(spec: ParameterSpec, seed: number, ploraInit: 'zer
   const next = normals(seed ^ hashText(name))
   const embedding = /embedding/.test(name) && !/patch/.test(name)
   let deviation = (group === 'vision' || group === 'projector') && !embedding ? 1 / Math.sqrt(inputs) : 0.02
-  // Rows of pictures start no larger than those of words, or nothing that the decoder adds to them would count.
+  // Rows of images start no larger than those of words, or nothing that the decoder adds to them would count.
   if (name === 'vision_proj.2.weight') deviation /= 20
   if (group === 'plora' && ploraInit === 'zero_b') {
     if (name.includes('Plora_B')) return values

@@ -4,8 +4,8 @@
  */
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import type { z } from 'zod'
-import { InputError } from '../errors.js'
-import { firstIssue } from '../schema-issue.js'
+import { InputError } from '../common/errors.js'
+import { firstIssue } from '../common/schema-issue.js'
 
 export interface CheckedYaml<T> {
   readonly value: T

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { describeRecipe, loadRecipe } from './recipe.js'
 
 let dir = ''

@@ -7,7 +7,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { checkYaml } from './recipe-yaml.js'
 import { warmupSteps } from './schedule.js'
 
@@ -176,7 +176,7 @@ export function loadRecipe(file: string): Recipe {
     batchSize: value.batch_size,
     accumulate: value.accumulate,
     maxLength: value.max_length,
-    // Where only pictures are looked at, the length of the text says nothing but what kind of picture it is.
+    // Where only images are looked at, the length of the text says nothing but what kind of image it is.
     sortWindow: value.sort_window ?? (value.stage === 'vision' || value.stage === 'align' ? 1 : 4),
     steps: value.steps,
     learningRate: value.learning_rate,

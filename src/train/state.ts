@@ -4,12 +4,12 @@
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeAll, writeFileAtomically } from '../checkpoint/atomic.js'
-import { makeFolders } from '../checkpoint/folders.js'
 import { openSafetensors, writeSafetensors } from '../checkpoint/safetensors.js'
 import { readTensor } from '../checkpoint/tensors.js'
+import { writeAll, writeFileAtomically } from '../common/atomic.js'
+import { InputError } from '../common/errors.js'
+import { makeFolders } from '../common/folders.js'
 import type { FlatParameters } from '../engine/index.js'
-import { InputError } from '../errors.js'
 
 /** One line of metrics.jsonl. */
 export interface StepMetrics {

@@ -7,8 +7,8 @@ import sharp from 'sharp'
 import { afterAll, describe, expect, it } from 'vitest'
 import { smallConfig } from '../../tests/support/random-model.js'
 import { liveHandles } from '../engine/index.js'
-import { openModel, readParameter } from '../model/checkpoint-model.js'
-import { readPictureClasses } from './picture-names.js'
+import { openModel, readParameter } from '../model/open-checkpoint.js'
+import { readImageClasses } from './image-labels.js'
 import { loadRecipe } from './recipe.js'
 import { train } from './train.js'
 
@@ -107,15 +107,15 @@ describe('the vision warm-up', () => {
     }
     writeFileSync(join(dir, 'text.jsonl'), lines.join('\n'))
     writeFileSync(file, readFileSync(file, 'utf8').replace('stage: language', 'stage: vision'))
-    const classes = readPictureClasses([join(dir, 'text.jsonl')])
+    const classes = readImageClasses([join(dir, 'text.jsonl')])
     expect([...classes.names.keys()]).toEqual(['blue', 'green', 'red'])
     expect([...classes.words.keys()]).toEqual(['cold', 'colour', 'warm'])
     const { finalLoss, out } = await train(loadRecipe(file), { resume: true })
     expect(losses('names')[0]?.loss).toBeGreaterThan(0.5)
-    // Two words for each picture: their part of the loss cannot fall below ln 2.
+    // Two words for each image: their part of the loss cannot fall below ln 2.
     expect(finalLoss).toBeLessThan(Math.LN2 + 0.2)
     expect(openModel(out).specs.some((s) => s.name.includes('names_head'))).toBe(false)
-    // The same in parts side by side: 3 pictures a batch on 2 threads are parts of 1 and 2.
+    // The same in parts side by side: 3 images a batch on 2 threads are parts of 1 and 2.
     const whole = losses('names')
     writeFileSync(file, readFileSync(file, 'utf8').replace('threads: 1', 'threads: 2'))
     await train(loadRecipe(file), { resume: false })

@@ -2,24 +2,24 @@
 import { createHash } from 'node:crypto'
 import { appendFileSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeAll, writeFileAtomically, writeTextAtomically } from '../checkpoint/atomic.js'
-import { makeFolders } from '../checkpoint/folders.js'
 import { writeSafetensors } from '../checkpoint/safetensors.js'
+import { writeAll, writeFileAtomically, writeTextAtomically } from '../common/atomic.js'
+import { InputError, XComposerError } from '../common/errors.js'
+import { makeFolders } from '../common/folders.js'
 import { adamwStep, allocate } from '../engine/index.js'
-import { InputError, XComposerError } from '../errors.js'
-import { openModel, readParameter, tokenizerPath } from '../model/checkpoint-model.js'
 import { type ModelConfig, parseModelConfig } from '../model/config.js'
+import { openModel, readParameter, tokenizerPath } from '../model/open-checkpoint.js'
 import { modelParameters, type ParameterSpec } from '../model/parameters.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { type Batch, prefetch } from './batch.js'
 import { openDataset } from './dataset.js'
-import { learns, tensorRates } from './groups.js'
+import { isTrainable, tensorRates } from './groups.js'
+import { imageTargets, nameDirections, readImageClasses } from './image-labels.js'
 import { initialValues } from './initialise.js'
-import { nameDirections, pictureTargets, readPictureClasses } from './picture-names.js'
 import type { Recipe } from './recipe.js'
 import { scheduleFactor } from './schedule.js'
 import { lastLoss, loadState, type StepMetrics, saveState, trimMetrics } from './state.js'
-import { namesHead, type TrainingBatch, TrainingGraph, wordsHead } from './training-graph.js'
+import { classifierHead, type TrainingBatch, TrainingGraph, wordsHead } from './training-graph.js'
 
 /** What a progress line needs. */
 export interface Progress {
@@ -81,22 +81,22 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     window: recipe.sortWindow,
   })
   const objective = recipe.stage === 'vision' ? 'names' : recipe.stage === 'align' ? 'align' : 'language'
-  const classes = objective === 'language' ? undefined : readPictureClasses(recipe.data.map(({ file }) => file))
+  const classes = objective === 'language' ? undefined : readImageClasses(recipe.data.map(({ file }) => file))
   const batches = async (index: number): Promise<TrainingBatch & Batch> => {
     const batch = await dataset.batchAt(index)
-    return classes ? { ...batch, targets: pictureTargets(batch, tokenizer, classes) } : batch
+    return classes ? { ...batch, targets: imageTargets(batch, tokenizer, classes) } : batch
   }
   const specs = [...start.specs]
   if (classes && objective === 'names') specs.push(...heads(start.config, classes.names.size, classes.words.size))
   if (classes && objective === 'align') {
     const width = start.config.decoder.hiddenSize
-    specs.push({ name: namesHead, shape: [classes.names.size, width], group: 'decoder' })
-    start.initial.set(namesHead, nameDirections([...classes.names.keys()], tokenizer, wordEmbeddings(start), width))
+    specs.push({ name: classifierHead, shape: [classes.names.size, width], group: 'decoder' })
+    start.initial.set(classifierHead, nameDirections([...classes.names.keys()], tokenizer, wordEmbeddings(start), width))
   }
   for (const spec of specs) {
     if (!start.initial.has(spec.name)) start.initial.set(spec.name, initialValues(spec, recipe.seed, recipe.ploraInit))
   }
-  const graph = new TrainingGraph(start.config, specs, start.initial, (s) => learns(start.config, s, recipe), objective, {
+  const graph = new TrainingGraph(start.config, specs, start.initial, (s) => isTrainable(start.config, s, recipe), objective, {
     threads: recipe.threads,
     // Batches differ in length and targets: a kept plan for each combination would only pile up memory.
     memoryPattern: false,
@@ -112,7 +112,7 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
 function heads(c: ModelConfig, names: number, words: number): ParameterSpec[] {
   const head = (name: string, classes: number): ParameterSpec[] =>
     classes === 0 ? [] : [{ name, shape: [classes, c.vision?.hiddenSize ?? 0], group: 'vision' }]
-  return [...head(namesHead, names), ...head(wordsHead, words)]
+  return [...head(classifierHead, names), ...head(wordsHead, words)]
 }
 
 function startingPoint(recipe: Recipe): Start {
@@ -218,7 +218,7 @@ class Run {
   }
 
   /**
-   * Alignment learned where rows of pictures point, not how long they are; this makes them as long as the words among which the decoder
+   * Alignment learned where rows of images point, not how long they are; this makes them as long as the words among which the decoder
    * reads them, by the projector's last layer.
    */
   private async resizeRows(): Promise<void> {

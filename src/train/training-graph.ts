@@ -1,6 +1,6 @@
 /**
  * Forward and backward pass of the whole model as sessions over flat parameters. One object serves batches with and
- * without pictures (a text batch runs a graph that has no vision tower and no PLoRA rows); both write the same gradients.
+ * without images (a text batch runs a graph that has no vision tower and no PLoRA rows); both write the same gradients.
  *
  * With several threads a batch is cut into that many parts, which run side by side with one thread each: no operation waits for
  * the threads of another, and what is not a product is divided as well. Each part writes its own gradients, weighted by
@@ -18,7 +18,7 @@ import {
   matmul,
   mean,
   mul,
-  OptimiserPool,
+  OptimizerPool,
   product,
   reshape,
   rmsNorm,
@@ -28,31 +28,31 @@ import {
   type Tensor,
   Value,
 } from '../engine/index.js'
-import { causalMask, sequenceAttention } from '../model/attention.js'
 import type { ModelConfig } from '../model/config.js'
-import { decoder } from '../model/decoder.js'
+import { causalMask, sequenceAttention } from '../model/decoder/attention.js'
+import { decoder } from '../model/decoder/decoder.js'
+import { rotaryTables } from '../model/decoder/rotary.js'
 import type { ParameterSpec } from '../model/parameters.js'
-import { projector } from '../model/projector.js'
-import { rotaryTables } from '../model/rotary.js'
-import { visionTower } from '../model/vision.js'
+import { projector } from '../model/projector/mlp.js'
+import { visionTower } from '../model/vision/tower.js'
 import { floatWeights } from '../model/weights.js'
 import { type Batch, splitBatch } from './batch.js'
-import type { PictureTarget, PictureTargets } from './picture-names.js'
+import type { ImageTarget, ImageTargets } from './image-labels.js'
 
 /** What a step needs of a batch. */
 export type TrainingBatch = Omit<Batch, 'labelTokens'> & {
-  /** For the names objective: what each picture is called and which words it shares. */
-  readonly targets?: PictureTargets
+  /** For the names objective: what each image is called and which words it shares. */
+  readonly targets?: ImageTargets
 }
 
 /**
- * What is learned: next tokens; the name and the words of a picture from its pooled features (vision warm-up); or to bring a picture's
+ * What is learned: next tokens; the name and the words of an image from its pooled features (vision warm-up); or to bring an image's
  * projected rows near the language model's words for its name ('align').
  */
 export type Objective = 'language' | 'names' | 'align'
 
-/** The classifiers of pictures, which are no part of the model. */
-export const namesHead = 'names_head.weight'
+/** The classifiers of images, which are no part of the model. */
+export const classifierHead = 'names_head.weight'
 export const wordsHead = 'words_head.weight'
 
 /** What one loss is about: places of labelled rows (flat, `rank` numbers each) and the class or token of each. */
@@ -75,7 +75,7 @@ const PART_BYTES = 1_000_000_000
 export class TrainingGraph {
   readonly parameters: FlatParameters
   /** Threads for the optimiser's step, where there are several. */
-  readonly pool: OptimiserPool | undefined
+  readonly pool: OptimizerPool | undefined
   private readonly parts: number
   private readonly frozen: Map<string, Value>
   private readonly sessions = new Map<string, { session: Session; gradients: readonly string[] }>()
@@ -85,7 +85,7 @@ export class TrainingGraph {
   private readonly shapes: Map<string, readonly number[]>
   private readonly trained: ReadonlySet<string>
   private readonly options: SessionOptions
-  /** Root mean square of the rows of pictures in the last step of the align objective. */
+  /** Root mean square of the rows of images in the last step of the align objective. */
   rowSize = Number.NaN
 
   /**
@@ -110,7 +110,7 @@ export class TrainingGraph {
     this.options = options.threads ? { ...options, threads: Math.floor(threads / this.parts) } : options
     this.partLosses = Array.from({ length: this.parts }, () => Value.zeros('f32', []))
     this.parameters = new FlatParameters(learned, this.parts)
-    this.pool = threads > 1 ? new OptimiserPool(this.parameters, threads - 1) : undefined
+    this.pool = threads > 1 ? new OptimizerPool(this.parameters, threads - 1) : undefined
     for (const t of this.parameters.tensors) {
       const values = initial.get(t.name)
       if (values) this.parameters.view(this.parameters.weights, t).set(values)
@@ -276,19 +276,19 @@ export class TrainingGraph {
   /** Classifiers on the mean of the tower's features, normalised so that their growth does not matter. */
   private namesLoss(g: Graph): Tensor {
     const pooled = normalised(g, mean(g, this.features(g), 1))
-    const names = this.labelledLoss(g, pooled, 1, namesHead, 'target')
+    const names = this.labelledLoss(g, pooled, 1, classifierHead, 'target')
     return this.trained.has(wordsHead) ? add(g, names, this.labelledLoss(g, pooled, 1, wordsHead, 'word')) : names
   }
 
   /**
-   * Projected rows of a picture against the directions of all names: each row by itself, as the decoder will read it. Only their
+   * Projected rows of an image against the directions of all names: each row by itself, as the decoder will read it. Only their
    * direction counts here; how large they are is an output beside the loss.
    */
   private alignLoss(g: Graph): Tensor {
     const rows = gatherRows(g, projector(g, this.weights(), this.features(g)), this.targetIndex(g, 'target', 2))
     const squares = reshape(g, mean(g, mul(g, rows, rows), 1), [1, 'targets', 1])
     g.output('row_square', reshape(g, matmul(g, g.input('each_row', 'f32', [1, 1, 'targets']), squares), []))
-    return this.labelledLossOf(g, normalised(g, rows), namesHead, 'target')
+    return this.labelledLossOf(g, normalised(g, rows), classifierHead, 'target')
   }
 
   /** Mean loss of the labelled rows, times the part's share of the batch's targets. */
@@ -339,11 +339,11 @@ function nextTokenTargets(batch: TrainingBatch): Targets {
   return { places, rank: 2, ids }
 }
 
-/** Rows of a picture that are brought near its name in one step: evenly spread, the first one another for each picture. */
+/** Rows of an image that are brought near its name in one step: evenly spread, the first one another for each image. */
 const ALIGNED_ROWS = 8
 
-/** The pictures that have a class, and their classes; with `rows` a picture, some of its rows instead of the whole. */
-function classTargets(targets: readonly PictureTarget[], rows?: number): Targets {
+/** The images that have a class, and their classes; with `rows` an image, some of its rows instead of the whole. */
+function classTargets(targets: readonly ImageTarget[], rows?: number): Targets {
   if (rows === undefined) return { places: targets.map((t) => t.image), rank: 1, ids: targets.map((t) => t.class) }
   const count = Math.min(ALIGNED_ROWS, rows)
   const rowOf = (image: number, i: number): number => (image + Math.floor((i * rows) / count)) % rows
@@ -357,13 +357,13 @@ function normalised(g: Graph, x: Tensor): Tensor {
   return rmsNorm(g, x, g.constant('f32', [width], new Float32Array(width).fill(1)), 1e-6)
 }
 
-/** A batch in parts, each with the targets of its own pictures. */
+/** A batch in parts, each with the targets of its own images. */
 function splitWithTargets(batch: TrainingBatch, parts: number): TrainingBatch[] {
   let before = 0
   return splitBatch(batch, parts).map((part) => {
     const [from, to] = [before, before + part.images]
     before = to
-    const own = (targets: readonly PictureTarget[]): PictureTarget[] =>
+    const own = (targets: readonly ImageTarget[]): ImageTarget[] =>
       targets.filter((t) => t.image >= from && t.image < to).map((t) => ({ ...t, image: t.image - from }))
     const { targets } = batch
     return targets ? { ...part, targets: { names: own(targets.names), words: own(targets.words) } } : part

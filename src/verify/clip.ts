@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openModelDirectory } from '../checkpoint/model-directory.js'
 import { readTensor } from '../checkpoint/tensors.js'
-import { evaluateGraph, fullAttention, Graph, gelu, quickGelu, silu, type Tensor } from '../engine/index.js'
+import { fullAttention, Graph, gelu, quickGelu, runOnce, silu, type Tensor } from '../engine/index.js'
 import { parseModelConfig } from '../model/config.js'
-import { resizePositions } from '../model/position-resize.js'
-import { visionTower } from '../model/vision.js'
+import { resizePositions } from '../model/vision/position-resize.js'
+import { visionTower } from '../model/vision/tower.js'
 import { floatWeights } from '../model/weights.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { difference, type GoldenTensors, goldenTensors } from './compare.js'
@@ -40,12 +40,9 @@ async function* tower(dir: string): AsyncGenerator<CaseResult> {
   }
   const inputs = Object.fromEntries(entries.map((e) => [e.name, { dtype: 'f32' as const, shape: e.shape, data: readTensor(e) }]))
   const shape = golden.shape('pixel_values')
-  const result = await evaluateGraph(
-    g,
-    { ...inputs, pixels: { dtype: 'f32', shape, data: golden.floats('pixel_values') } },
-    outputs,
-    { images },
-  )
+  const result = await runOnce(g, { ...inputs, pixels: { dtype: 'f32', shape, data: golden.floats('pixel_values') } }, outputs, {
+    images,
+  })
   for (const name of Object.keys(outputs)) {
     yield compared(name, result[name]?.data as Float32Array, golden.floats(name.replace('fused ', '')), 1e-4)
   }
@@ -57,7 +54,7 @@ async function* activations(dir: string): AsyncGenerator<CaseResult> {
   for (const [name, activation] of Object.entries({ quick_gelu: quickGelu, gelu_erf: gelu, silu })) {
     const g = new Graph(name)
     const y = activation(g, g.input('x', 'f32', shape))
-    const result = await evaluateGraph(g, { x: { dtype: 'f32', shape, data: golden.floats('x') } }, { y })
+    const result = await runOnce(g, { x: { dtype: 'f32', shape, data: golden.floats('x') } }, { y })
     yield compared(`activation ${name}`, result.y?.data as Float32Array, golden.floats(name), 1e-6)
   }
 }

@@ -1,10 +1,10 @@
 /** goldens/decoder: hidden states, logits, cache, padding, rotary scaling, greedy and beam decoding (SPEC 4, 9). */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openModel } from '../model/checkpoint-model.js'
-import { DecoderModel } from '../model/decoder-model.js'
-import { KvBatch } from '../model/kv-batch.js'
-import { RotaryState } from '../model/kv-cache.js'
+import { DecoderRuntime } from '../inference/decoder-runtime.js'
+import { KvBatch } from '../inference/kv-batch.js'
+import { RotaryState } from '../inference/kv-cache.js'
+import { openModel } from '../model/open-checkpoint.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { difference, type GoldenTensors, goldenTensors } from './compare.js'
 import { continuation } from './generation.js'
@@ -36,7 +36,7 @@ interface GenerateCase {
 }
 
 /** A whole row in one pass with everything recorded. */
-async function fullPass(model: DecoderModel, row: Row, rotary?: RotaryState): Promise<Pass> {
+async function fullPass(model: DecoderRuntime, row: Row, rotary?: RotaryState): Promise<Pass> {
   const sequence = model.sequence(undefined, rotary)
   try {
     const logitColumns = Array.from({ length: row.tokens }, (_, i) => i)
@@ -59,7 +59,7 @@ function rowOf(embeds: Float32Array, mask: Int32Array | undefined, shape: readon
 class Checker {
   constructor(
     private readonly variant: string,
-    private readonly model: DecoderModel,
+    private readonly model: DecoderRuntime,
     private readonly inputs: GoldenTensors,
     private readonly outputs: GoldenTensors,
   ) {}
@@ -196,7 +196,7 @@ class Checker {
   }
 }
 
-async function* generation(variant: string, model: DecoderModel, dir: string): AsyncGenerator<CaseResult> {
+async function* generation(variant: string, model: DecoderRuntime, dir: string): AsyncGenerator<CaseResult> {
   const cases = JSON.parse(readFileSync(join(dir, 'generate.json'), 'utf8')) as GenerateCase[]
   const inputs = goldenTensors(join(dir, 'generate_inputs.safetensors'))
   for (const c of cases) {
@@ -265,7 +265,7 @@ export const check: GoldenCheck = {
     for (const variant of readdirSync(dir).sort()) {
       const at = join(dir, variant)
       if (!existsSync(join(at, 'checkpoint'))) continue
-      const model = new DecoderModel(openModel(join(at, 'checkpoint')), { threads: 1 })
+      const model = new DecoderRuntime(openModel(join(at, 'checkpoint')), { threads: 1 })
       try {
         const inputs = goldenTensors(join(at, 'inputs.safetensors'))
         yield* new Checker(variant, model, inputs, goldenTensors(join(at, 'outputs.safetensors'))).all()

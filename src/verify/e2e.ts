@@ -1,9 +1,9 @@
-/** goldens/e2e: picture file and question to text, with the real vocabulary and 490-pixel pictures (SPEC 6, 8, 9). */
+/** goldens/e2e: image file and question to text, with the real vocabulary and 490-pixel images (SPEC 6, 8, 9). */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { encodePictures } from '../generate/pictures.js'
-import { openModel } from '../model/checkpoint-model.js'
-import { XComposer } from '../model/xcomposer.js'
+import { encodeMessageImages } from '../chat/images.js'
+import { XComposer } from '../inference/xcomposer.js'
+import { openModel } from '../model/open-checkpoint.js'
 import { chatPrompt, evaluationPrompt, type Prompt } from '../text/prompt.js'
 import type { Tokenizer } from '../text/tokenizer.js'
 import type { CaseResult, GoldenCheck } from './check.js'
@@ -35,7 +35,7 @@ function promptOf(tokenizer: Tokenizer, c: Case, imageTokens: number): Prompt {
   return chatPrompt(tokenizer, { system: c.meta_instruction ?? '', history, user: c.query ?? '' }, options)
 }
 
-/** Features of each picture, then every case: length, ids and text. */
+/** Features of each image, then every case: length, ids and text. */
 export const check: GoldenCheck = {
   folder: 'e2e',
   async *run(dir) {
@@ -46,7 +46,7 @@ export const check: GoldenCheck = {
     try {
       for (const name of golden.names) {
         const picture = name.replace(/\.projected_first8$/, '')
-        const rows = (await encodePictures(model, [{ file: join(dir, picture) }]))[0] as Float32Array
+        const rows = (await encodeMessageImages(model, [{ file: join(dir, picture) }]))[0] as Float32Array
         const wanted = golden.floats(name)
         const d = difference(rows.subarray(0, wanted.length), wanted, 1e-4, 0)
         yield { name: `features of ${picture}`, passed: d.ratio <= 1, largestError: d.largest }
@@ -64,7 +64,7 @@ async function* checkCase(model: XComposer, dir: string, name: string, c: Case):
   if (c.length !== undefined) {
     yield { name: `${name}: length`, passed: prompt.length === c.length, detail: `${prompt.length} against ${c.length}` }
   }
-  const features = await encodePictures(
+  const features = await encodeMessageImages(
     model,
     c.images.map((image) => ({ file: join(dir, image) })),
   )

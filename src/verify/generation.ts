@@ -1,8 +1,8 @@
 /** Greedy and beam continuations against golden ids, shared by the decoder and vlm folders (SPEC 9). */
 import { beamSearch } from '../generate/beam.js'
 import { generate } from '../generate/generate.js'
-import { generateWithLookup } from '../generate/lookup.js'
-import type { DecoderSequence } from '../model/decoder-model.js'
+import { generateWithLookup } from '../generate/speculative/prompt-lookup.js'
+import type { DecoderSequence } from '../inference/decoder-runtime.js'
 import type { CaseResult } from './check.js'
 
 /** Starts a fresh sequence with the prompt; returns its logits. */

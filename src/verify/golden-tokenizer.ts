@@ -1,7 +1,7 @@
 /** The official vocabulary for golden folders that need it: in the folder itself, or in the tokenizer folder beside it. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { Tokenizer } from '../text/tokenizer.js'
 
 /** @throws InputError when neither place has a tokenizer.model */

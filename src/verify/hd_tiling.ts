@@ -1,4 +1,4 @@
-/** goldens/hd_tiling: layouts of tiled pictures, the bytes and floats of their canvases, and the view of the whole (SPEC 6). */
+/** goldens/hd_tiling: layouts of tiled images, the bytes and floats of their canvases, and the view of the whole (SPEC 6). */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { openSafetensors } from '../checkpoint/safetensors.js'
 import { readRaw, readTensor, type TensorEntry } from '../checkpoint/tensors.js'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import { distribution, penalizeRepetition } from '../generate/processors.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 

@@ -5,10 +5,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { InputError } from '../errors.js'
-import { openModel } from '../model/checkpoint-model.js'
-import { DecoderModel } from '../model/decoder-model.js'
-import { VisionSession } from '../model/vision-session.js'
+import { InputError } from '../common/errors.js'
+import { DecoderRuntime } from '../inference/decoder-runtime.js'
+import { VisionRuntime } from '../inference/vision-runtime.js'
+import { openModel } from '../model/open-checkpoint.js'
 import { type GoldenTensors, goldenTensors } from './compare.js'
 import { segmentRows } from './segments.js'
 
@@ -32,7 +32,7 @@ export interface Parity {
   readonly largestError: number
   readonly parting?: {
     readonly tensor: string
-    /** Row of the tensor: a position of the prompt, or of the picture. */
+    /** Row of the tensor: a position of the prompt, or of the image. */
     readonly position: number
     readonly what: 'text' | 'image'
     readonly error: number
@@ -47,8 +47,8 @@ export interface Parity {
 export async function* parity(modelDir: string, reference: string, tolerance: number): AsyncGenerator<Parity> {
   const cases = readCases(join(reference, 'cases.json'))
   const golden = goldenTensors(join(reference, 'cases.safetensors'))
-  const model = new DecoderModel(openModel(modelDir))
-  const vision = model.config.vision ? new VisionSession(model.config, model.store, model.sessionOptions) : undefined
+  const model = new DecoderRuntime(openModel(modelDir))
+  const vision = model.config.vision ? new VisionRuntime(model.config, model.store, model.sessionOptions) : undefined
   try {
     for (const c of cases) yield await compareCase(c, golden, model, vision, tolerance)
   } finally {
@@ -72,8 +72,8 @@ function readCases(file: string): z.infer<typeof Case>[] {
 async function compareCase(
   c: z.infer<typeof Case>,
   golden: GoldenTensors,
-  model: DecoderModel,
-  vision: VisionSession | undefined,
+  model: DecoderRuntime,
+  vision: VisionRuntime | undefined,
   tolerance: number,
 ): Promise<Parity> {
   const name = `case${c.case}`

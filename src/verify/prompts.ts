@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { InputError } from '../errors.js'
+import { InputError } from '../common/errors.js'
 import {
   assemble,
   type ChatContent,

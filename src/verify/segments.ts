@@ -1,6 +1,6 @@
-/** A dump's prompt: stretches of ids and places of pictures, with the rows that the model made of the pictures. */
-import type { DecoderModel } from '../model/decoder-model.js'
-import { promptRows } from '../model/prompt-rows.js'
+/** A dump's prompt: stretches of ids and places of images, with the rows that the model made of the images. */
+import type { DecoderRuntime } from '../inference/decoder-runtime.js'
+import { promptRows } from '../inference/prompt-rows.js'
 import type { PromptPart } from '../text/prompt.js'
 
 /** As cases.json of goldens/vlm has them. */
@@ -8,9 +8,9 @@ export type Segment = { type: 'text'; ids: number[] } | { type: 'image'; image: 
 
 /**
  * The rows of a case's prompt.
- * @param projected rows of all pictures one after the other, [images * tokens, hidden]
+ * @param projected rows of all images one after the other, [images * tokens, hidden]
  */
-export function segmentRows(model: DecoderModel, segments: readonly Segment[], projected: Float32Array, images: number) {
+export function segmentRows(model: DecoderRuntime, segments: readonly Segment[], projected: Float32Array, images: number) {
   const tokens = model.config.vision?.tokens ?? 0
   const each = tokens * model.config.decoder.hiddenSize
   const features = Array.from({ length: images }, (_, i) => projected.subarray(i * each, (i + 1) * each))

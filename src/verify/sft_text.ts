@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { conversationExample, conversationText, type Example, maskLabels } from '../train/conversation.js'
+import { conversationExample, conversationText, type Example, maskLabels } from '../data/conversation.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { goldenTokenizer } from './golden-tokenizer.js'
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { adamwStep, type FlatParameters, type FlatTensor } from '../engine/index.js'
-import { openModel, readParameter } from '../model/checkpoint-model.js'
+import { openModel, readParameter } from '../model/open-checkpoint.js'
 import type { ParameterSpec } from '../model/parameters.js'
 import { tensorRates } from '../train/groups.js'
 import { type TrainingBatch, TrainingGraph } from '../train/training-graph.js'

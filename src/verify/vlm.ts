@@ -1,9 +1,9 @@
-/** goldens/vlm: pictures and text end to end at a fixed resolution, greedy and beam continuations (SPEC 4, 5, 8). */
+/** goldens/vlm: images and text end to end at a fixed resolution, greedy and beam continuations (SPEC 4, 5, 8). */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openModel } from '../model/checkpoint-model.js'
-import { DecoderModel } from '../model/decoder-model.js'
-import { VisionSession } from '../model/vision-session.js'
+import { DecoderRuntime } from '../inference/decoder-runtime.js'
+import { VisionRuntime } from '../inference/vision-runtime.js'
+import { openModel } from '../model/open-checkpoint.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { difference, goldenTensors } from './compare.js'
 import { continuation, greedyBothWays } from './generation.js'
@@ -23,8 +23,8 @@ export const check: GoldenCheck = {
   async *run(dir) {
     const cases = JSON.parse(readFileSync(join(dir, 'cases.json'), 'utf8')) as VlmCase[]
     const golden = goldenTensors(join(dir, 'cases.safetensors'))
-    const model = new DecoderModel(openModel(join(dir, 'checkpoint')), { threads: 1 })
-    const vision = new VisionSession(model.config, model.store, { threads: 1 })
+    const model = new DecoderRuntime(openModel(join(dir, 'checkpoint')), { threads: 1 })
+    const vision = new VisionRuntime(model.config, model.store, { threads: 1 })
     const compare = (name: string, got: Float32Array): CaseResult => {
       const d = difference(got, golden.floats(name))
       return { name, passed: d.ratio <= 1, largestError: d.largest }

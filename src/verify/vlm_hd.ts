@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { interpolatePlanes } from '../image/interpolate.js'
 import type { TiledPixels } from '../image/tiles.js'
-import { openModel } from '../model/checkpoint-model.js'
-import { DecoderModel } from '../model/decoder-model.js'
-import { promptRows } from '../model/prompt-rows.js'
-import { VisionSession } from '../model/vision-session.js'
+import { DecoderRuntime } from '../inference/decoder-runtime.js'
+import { promptRows } from '../inference/prompt-rows.js'
+import { VisionRuntime } from '../inference/vision-runtime.js'
+import { openModel } from '../model/open-checkpoint.js'
 import type { PromptPart } from '../text/prompt.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { difference, type GoldenTensors, goldenTensors } from './compare.js'
@@ -22,8 +22,8 @@ export const check: GoldenCheck = {
   async *run(dir) {
     const cases = z.array(z.union([Single, Pair])).parse(JSON.parse(readFileSync(join(dir, 'cases.json'), 'utf8')))
     const golden = goldenTensors(join(dir, 'cases.safetensors'))
-    const model = new DecoderModel(openModel(join(dir, 'checkpoint')), { threads: 1 })
-    const vision = new VisionSession(model.config, model.store, { threads: 1 })
+    const model = new DecoderRuntime(openModel(join(dir, 'checkpoint')), { threads: 1 })
+    const vision = new VisionRuntime(model.config, model.store, { threads: 1 })
     try {
       for (const c of cases) {
         if (c.case === 'pair') yield* pair(golden, vision, tileSize(model))
@@ -36,7 +36,7 @@ export const check: GoldenCheck = {
   },
 }
 
-const tileSize = (model: DecoderModel): number => model.config.vision?.imageSize ?? 0
+const tileSize = (model: DecoderRuntime): number => model.config.vision?.imageSize ?? 0
 
 function compare(golden: GoldenTensors, name: string, got: Float32Array): CaseResult {
   const d = difference(got, golden.floats(name))
@@ -53,8 +53,8 @@ function tiled(golden: GoldenTensors, name: string, tile: number): TiledPixels {
 async function* single(
   c: z.infer<typeof Single>,
   golden: GoldenTensors,
-  model: DecoderModel,
-  vision: VisionSession,
+  model: DecoderRuntime,
+  vision: VisionRuntime,
 ): AsyncGenerator<CaseResult> {
   const at = `case${c.case}`
   const picture = tiled(golden, `${at}.pixel_values`, tileSize(model))
@@ -80,8 +80,8 @@ async function* single(
   yield* greedyBothWays(start, { name: `${at} greedy`, wanted: c.greedy24 }, [...c.before_ids, -1, ...c.after_ids])
 }
 
-/** Two pictures of different sizes: the reference gives both after one another. */
-async function* pair(golden: GoldenTensors, vision: VisionSession, tile: number): AsyncGenerator<CaseResult> {
+/** Two images of different sizes: the reference gives both after one another. */
+async function* pair(golden: GoldenTensors, vision: VisionRuntime, tile: number): AsyncGenerator<CaseResult> {
   const merged: number[] = []
   for (const i of [0, 1]) merged.push(...(await vision.mergedFeatures(tiled(golden, `pair.pixel_values_${i}`, tile))))
   yield compare(golden, 'pair.merged_features', Float32Array.from(merged))

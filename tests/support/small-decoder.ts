@@ -2,8 +2,8 @@
 import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { liveHandles } from '../../src/engine/index.js'
-import { openModel } from '../../src/model/checkpoint-model.js'
-import { DecoderModel } from '../../src/model/decoder-model.js'
+import { DecoderRuntime } from '../../src/inference/decoder-runtime.js'
+import { openModel } from '../../src/model/open-checkpoint.js'
 import { smallConfig, writeRandomModel } from './random-model.js'
 
 /** The ordinary graph on two rows at once and on one differs by up to 1.3e-4 in these logits, which reach 17: other products, other sums. */
@@ -15,11 +15,11 @@ export function largestDifference(a: Float32Array, b: Float32Array): number {
 }
 
 /** The decoder, there from beforeAll on; at the end nothing native may be left. */
-export function smallDecoder(config: object = smallConfig): { readonly model: DecoderModel } {
+export function smallDecoder(config: object = smallConfig): { readonly model: DecoderRuntime } {
   const dir = writeRandomModel(config)
-  let loaded: DecoderModel | undefined
+  let loaded: DecoderRuntime | undefined
   beforeAll(() => {
-    loaded = new DecoderModel(openModel(dir), { threads: 1 })
+    loaded = new DecoderRuntime(openModel(dir), { threads: 1 })
   })
   afterAll(() => {
     loaded?.dispose()

@@ -1,7 +1,7 @@
 /** Element by element: addition and multiplication with broadcasting, scaling, activations; and mean over an axis. */
-import { broadcast, type Dim, type Shape, sameShape } from '../dims.js'
-import { ShapeError } from '../errors.js'
-import { type Graph, type Operation, staticDim, type Tensor } from '../graph.js'
+import { broadcast, type Dim, type Shape, sameShape } from '../graph/dims.js'
+import { ShapeError } from '../graph/errors.js'
+import { type Graph, type Operation, staticDim, type Tensor } from '../graph/graph.js'
 import { reshape } from './shape.js'
 
 const f32 = (shape: Shape) => ({ shape, dtype: 'f32' }) as const

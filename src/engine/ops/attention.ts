@@ -1,7 +1,7 @@
 /** What attention needs besides products: rotary positions, and the fused attention over a KV cache for inference. */
-import type { Dim } from '../dims.js'
-import { ShapeError } from '../errors.js'
-import { expectRank, expectShape, type Graph, type Operation, staticDim, type Tensor } from '../graph.js'
+import type { Dim } from '../graph/dims.js'
+import { ShapeError } from '../graph/errors.js'
+import { expectRank, expectShape, type Graph, type Operation, staticDim, type Tensor } from '../graph/graph.js'
 import { cacheWidth, resizeHeads } from './head-size.js'
 
 const rotaryOp: Operation<{ backwards: boolean }> = {

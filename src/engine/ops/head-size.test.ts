@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { evaluateGraph } from '../evaluate-graph.js'
-import { Graph } from '../graph.js'
+import { Graph } from '../graph/graph.js'
+import { runOnce } from '../runtime/run-once.js'
 import { cacheWidth, resizeHeads } from './head-size.js'
 
 /** What resizing x [batch, tokens, width] gives. */
@@ -9,7 +9,7 @@ async function resized(shape: readonly number[], data: readonly number[], from: 
   const y = resizeHeads(g, g.input('x', 'f32', ['batch', 'tokens', shape[2] as number]), from, to)
   const [batch, tokens] = shape as [number, number]
   const x = { dtype: 'f32' as const, shape, data: Float32Array.from(data) }
-  return Array.from((await evaluateGraph(g, { x }, { y }, { batch, tokens })).y?.data as Float32Array)
+  return Array.from((await runOnce(g, { x }, { y }, { batch, tokens })).y?.data as Float32Array)
 }
 
 it.each([

@@ -2,8 +2,8 @@
  * Heads in a size that the fused attention takes. Rotary positions turn the first half of a head against the second, so each half
  * [d/2] is widened by itself: [a, b] becomes [a, 0, b, 0]. The zeros add nothing to a score, and the values' zeros are dropped again.
  */
-import type { Dim } from '../dims.js'
-import { expectRank, type Graph, staticDim, type Tensor } from '../graph.js'
+import type { Dim } from '../graph/dims.js'
+import { expectRank, type Graph, staticDim, type Tensor } from '../graph/graph.js'
 import { reshape } from './shape.js'
 
 /** The fused attention with rotary positions takes heads of a multiple of this. */

@@ -1,7 +1,7 @@
 /** Head and cross entropy as one operation, so that the gradient of the logits never meets a one-hot matrix. */
-import type { Dim } from '../dims.js'
-import { ShapeError } from '../errors.js'
-import { expectRank, type Graph, type Operation, type Tensor } from '../graph.js'
+import type { Dim } from '../graph/dims.js'
+import { ShapeError } from '../graph/errors.js'
+import { expectRank, type Graph, type Operation, type Tensor } from '../graph/graph.js'
 
 const f32 = (shape: readonly Dim[]) => ({ shape, dtype: 'f32' }) as const
 

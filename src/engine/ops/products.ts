@@ -1,7 +1,7 @@
 /** Matrix products: a linear layer with its weight as [out, in], and batched products for attention. */
-import { type Dim, product, sameShape } from '../dims.js'
-import { ShapeError } from '../errors.js'
-import { type Graph, type Operation, type Signature, staticDim, type Tensor } from '../graph.js'
+import { type Dim, product, sameShape } from '../graph/dims.js'
+import { ShapeError } from '../graph/errors.js'
+import { type Graph, type Operation, type Signature, staticDim, type Tensor } from '../graph/graph.js'
 import { sumTo } from './arithmetic.js'
 import { reshape } from './shape.js'
 

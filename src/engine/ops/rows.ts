@@ -1,7 +1,7 @@
 /** Operations on rows chosen by an index: PLoRA's gather and add, image features set into a sequence, embeddings. */
-import { type Dim, sameShape } from '../dims.js'
-import { ShapeError } from '../errors.js'
-import { type Graph, type Operation, staticDim, type Tensor } from '../graph.js'
+import { type Dim, sameShape } from '../graph/dims.js'
+import { ShapeError } from '../graph/errors.js'
+import { type Graph, type Operation, staticDim, type Tensor } from '../graph/graph.js'
 
 /**
  * Row positions: i64 [rows, k] that addresses the first k dimensions of a tensor, so [batch, column] pairs choose rows of

@@ -1,7 +1,7 @@
 /** Operations that only move elements: reshape, transpose, slices along one axis, concatenation, gathering pixels. */
-import { type Dim, product, type Shape, sameShape } from '../dims.js'
-import { ShapeError } from '../errors.js'
-import { type Graph, type Operation, staticDim, type Tensor } from '../graph.js'
+import { type Dim, product, type Shape, sameShape } from '../graph/dims.js'
+import { ShapeError } from '../graph/errors.js'
+import { type Graph, type Operation, staticDim, type Tensor } from '../graph/graph.js'
 
 /** ONNX's shape vector for a target: sizes as they are, 0 = "as in the input", at most one -1 = "what is left". */
 function shapeVector(from: Shape, to: Shape): number[] {
@@ -145,7 +145,7 @@ export interface PixelIndex {
   readonly inputs: number
   readonly outputs: number
   readonly taps: number
-  /** [outputs * taps] input pixels; `inputs` itself stands for the zero that surrounds the picture. */
+  /** [outputs * taps] input pixels; `inputs` itself stands for the zero that surrounds the image. */
   readonly from: Int32Array
   /** How many output positions read one pixel at most: fewer than `taps` where the stride skips some. */
   readonly backTaps: number
@@ -153,7 +153,7 @@ export interface PixelIndex {
   readonly back: Int32Array
 }
 
-/** The index of a square k x k convolution (padding k >> 1, given stride) over a size x size picture. */
+/** The index of a square k x k convolution (padding k >> 1, given stride) over a size x size image. */
 export function convolutionIndex(size: number, kernel: number, stride: number): PixelIndex {
   const out = Math.ceil(size / stride)
   const taps = kernel * kernel
@@ -225,7 +225,7 @@ const gatherPixelsOp: Operation<{ index: PixelIndex }> = {
     ]
   },
   // Behind a linear layer of stride 1 this is a convolution, whose gradient is the convolution with the mirrored kernel:
-  // it gathers from the small picture, where the columns' own gradient would be read from all over a large one.
+  // it gathers from the small image, where the columns' own gradient would be read from all over a large one.
   gradientOfProduct(g, _, { left, right }, { index }) {
     const { inputs, outputs, taps, backTaps } = index
     if (inputs !== outputs || taps !== backTaps) return undefined

@@ -1,0 +1,52 @@
+/** What an answer comes to: its text and ids, why it ended, what it counted and how long it took. */
+import type { ChosenLogprob } from '../generate/logprobs.js'
+
+/** A finished answer. */
+export interface ChatResult {
+  readonly text: string
+  readonly ids: readonly number[]
+  /** One for each id, where they were asked for. */
+  readonly logprobs?: readonly ChosenLogprob[]
+  readonly usage: { readonly promptTokens: number; readonly imageTokens: number; readonly completionTokens: number }
+  readonly timings: {
+    readonly imageMs: number
+    readonly prefillMs: number
+    readonly decodeMs: number
+    readonly firstTokenMs: number
+    readonly tokensPerSecond: number
+  }
+  /** 'stop': the model ended its turn, or a stop string did; 'length': a limit did. */
+  readonly finishReason: 'stop' | 'length'
+}
+
+/** When a request began, when its images were encoded, and its prompt (performance.now). */
+export interface Clock {
+  readonly began: number
+  readonly encoded: number
+  readonly prefilled: number
+}
+
+/** A text as it was generated; `firstAt` is when its first token was there. */
+export interface Written extends Pick<ChatResult, 'text' | 'ids' | 'finishReason' | 'logprobs'> {
+  readonly firstAt: number
+}
+
+/** The result of an answer that is complete now. */
+export function chatResult(
+  usage: Omit<ChatResult['usage'], 'completionTokens'>,
+  { firstAt, ...written }: Written,
+  { began, encoded, prefilled }: Clock,
+): ChatResult {
+  const decodeMs = performance.now() - prefilled
+  return {
+    ...written,
+    usage: { ...usage, completionTokens: written.ids.length },
+    timings: {
+      imageMs: encoded - began,
+      prefillMs: prefilled - encoded,
+      decodeMs,
+      firstTokenMs: firstAt - began,
+      tokensPerSecond: decodeMs > 0 ? (written.ids.length * 1000) / decodeMs : 0,
+    },
+  }
+}

@@ -1,0 +1,290 @@
+/**
+ * The decoder as inference sessions over a KV cache: one graph for rows of images, which all pass PLoRA, and one without PLoRA for text
+ * and decoding. Both stand on the same weights, and a prompt with images goes through them stretch by stretch.
+ */
+import {
+  cachedAttention,
+  cacheWidth,
+  Graph,
+  gatherRows,
+  Session,
+  type SessionOptions,
+  type Tensor,
+  Value,
+  WeightPool,
+} from '../engine/index.js'
+import type { DecoderConfig } from '../model/config.js'
+import { decoder } from '../model/decoder/decoder.js'
+import type { KvBatch } from './kv-batch.js'
+import type { KvCache } from './kv-cache.js'
+import type { WeightStore } from './weight-store.js'
+
+/** One pass: embeddings appended to a cache. */
+export interface DecoderStep {
+  /** [tokens, hidden]. */
+  readonly embeddings: Float32Array
+  readonly tokens: number
+  /** Columns (0-based in this step) that are image tokens. */
+  readonly imageColumns?: readonly number[]
+  /** Columns whose logits are wanted. */
+  readonly logitColumns: readonly number[]
+  /** Whether all layers' hidden states are wanted (they cost a copy each). */
+  readonly hidden?: boolean
+  /** Present where the tokens are no sequence but alternatives. */
+  readonly branches?: BranchStep
+}
+
+/** Tokens that are alternatives at the same position: each sees the start of the cache, its ancestors and itself. */
+export interface BranchStep {
+  /** Entries of the cache that all see. */
+  readonly shared: number
+  readonly position: number
+  /** For each token its ancestors and itself, as entries of the cache behind the shared ones. */
+  readonly paths: readonly (readonly number[])[]
+}
+
+/** What a pass gives. */
+export interface DecoderOutput {
+  /** [logitColumns, vocabulary]. */
+  readonly logits: Float32Array
+  /** With `hidden`: the input, each block's output but the last, and the normed end, each [tokens, hidden]. */
+  readonly hidden: readonly Float32Array[]
+}
+
+interface GraphKind {
+  readonly image?: boolean
+  readonly hidden?: boolean
+  readonly branches?: boolean
+}
+
+interface Built {
+  readonly session: Session
+  readonly hidden: number
+}
+
+/** Tokens of a step from which on the memory of its intermediate results is given back. */
+const MANY = 128
+
+/** Sessions of one decoder; `dispose` before the weight store. */
+export class DecoderSessions {
+  private readonly built = new Map<string, Built>()
+  private readonly pool = new WeightPool()
+  private readonly one = { lastIndex: Value.zeros('i32', [1]), totalLength: Value.zeros('i32', [1]) }
+
+  constructor(
+    private readonly config: DecoderConfig,
+    private readonly store: WeightStore,
+    private readonly options: SessionOptions,
+  ) {}
+
+  /** Appends to the cache in place and returns logits. */
+  async run(step: DecoderStep, cache: KvCache): Promise<DecoderOutput> {
+    const parts = modalitySpans(step.tokens, step.imageColumns ?? [])
+    if (parts.length === 1) return this.runSpan(step, parts[0]?.image ?? false, cache)
+    const { hiddenSize, vocabularySize } = this.config
+    cache.reserve(cache.length + step.tokens)
+    const logits = new Float32Array(step.logitColumns.length * vocabularySize)
+    const hidden: Float32Array[] = []
+    for (const { start, end, image } of parts) {
+      const wanted = [...step.logitColumns.entries()].filter(([, column]) => column >= start && column < end)
+      const part = await this.runSpan(
+        {
+          ...step,
+          embeddings: step.embeddings.subarray(start * hiddenSize, end * hiddenSize),
+          tokens: end - start,
+          logitColumns: wanted.map(([, column]) => column - start),
+        },
+        image,
+        cache,
+      )
+      wanted.forEach(([place], i) => {
+        logits.set(part.logits.subarray(i * vocabularySize, (i + 1) * vocabularySize), place * vocabularySize)
+      })
+      part.hidden.forEach((state, layer) => {
+        hidden[layer] ??= new Float32Array(step.tokens * hiddenSize)
+        hidden[layer].set(state, start * hiddenSize)
+      })
+    }
+    return { logits, hidden }
+  }
+
+  /** A step whose rows are all of an image, or none of them. */
+  private async runSpan(step: DecoderStep, image: boolean, cache: KvCache): Promise<DecoderOutput> {
+    const { tokens, branches } = step
+    const total = cache.length + tokens
+    const positions = branches ? branches.position + 1 : total
+    cache.reserve(total, positions)
+    this.one.lastIndex.data[0] = total - 1
+    this.one.totalLength.data[0] = total
+    const inputs: Record<string, Value> = {
+      embeddings: Value.of('f32', [1, tokens, this.config.hiddenSize], step.embeddings),
+      logit_index: pairs(step.logitColumns.map((column) => [0, column])),
+    }
+    if (branches) Object.assign(inputs, branchInputs(branches, total))
+    const own = Object.values(inputs)
+    Object.assign(inputs, { last_index: this.one.lastIndex, total_length: this.one.totalLength }, cache.tables(positions))
+    const built = this.session({ image, hidden: step.hidden ?? false, branches: branches !== undefined })
+    const output = await this.execute(built, inputs, own, cache)
+    cache.length = total
+    return output
+  }
+
+  /** Appends one text token to each row of a batch: embeddings [rows, hidden] -> logits [rows, vocabulary]. */
+  async runRows(embeddings: Float32Array, batch: KvBatch): Promise<Float32Array> {
+    const rows = batch.lengths.length
+    batch.reserve()
+    const lastIndex = Value.zeros('i32', [rows])
+    lastIndex.data.set(batch.lengths)
+    this.one.totalLength.data[0] = Math.max(...batch.lengths) + 1
+    const inputs: Record<string, Value> = {
+      embeddings: Value.of('f32', [rows, 1, this.config.hiddenSize], embeddings),
+      logit_index: pairs(batch.lengths.map((_, row) => [row, 0])),
+      last_index: lastIndex,
+    }
+    const own = Object.values(inputs)
+    Object.assign(inputs, { total_length: this.one.totalLength }, batch.tables())
+    const { logits } = await this.execute(this.session({}), inputs, own, batch)
+    batch.lengths.forEach((length, row) => {
+      batch.lengths[row] = length + 1
+    })
+    return logits
+  }
+
+  /** One run with the cache added to `inputs` and updated in place. Disposes `own`. */
+  private async execute(
+    { session, hidden }: Built,
+    inputs: Record<string, Value>,
+    own: readonly Value[],
+    cache: { readonly keys: readonly Value[]; readonly values: readonly Value[] },
+  ): Promise<DecoderOutput> {
+    const { keys, values } = cache
+    const logits = Value.zeros('f32', [inputs.logit_index?.shape[0] ?? 0, this.config.vocabularySize])
+    const states = Array.from({ length: hidden }, () => Value.zeros('f32', inputs.embeddings?.shape ?? []))
+    const outputs: Record<string, Value> = { logits }
+    states.forEach((value, i) => {
+      outputs[`hidden.${i}`] = value
+    })
+    for (let layer = 0; layer < this.config.layers; layer++) {
+      // The same memory is bound as past and as present.
+      inputs[`past_key.${layer}`] = outputs[`key.${layer}`] = keys[layer] as Value
+      inputs[`past_value.${layer}`] = outputs[`value.${layer}`] = values[layer] as Value
+    }
+    try {
+      await this.store.open(session)
+      await session.run({ inputs, outputs }, (inputs.embeddings?.shape[1] ?? 0) >= MANY)
+    } finally {
+      for (const value of [...own, logits, ...states]) value.dispose()
+    }
+    return { logits: logits.data, hidden: states.map((v) => v.data) }
+  }
+
+  /** Compiles the graphs that requests use, so that the first request does not pay for it. */
+  async prepare(images = true): Promise<void> {
+    for (const kind of images ? [{ image: true }, {}] : [{}]) await this.store.open(this.session(kind).session)
+  }
+
+  private session(kind: GraphKind): Built {
+    const key = ['decode', ...(['image', 'hidden', 'branches'] as const).filter((name) => kind[name])].join('-')
+    const known = this.built.get(key)
+    if (known) return known
+    const g = new Graph(key)
+    const states = this.build(g, kind)
+    if (kind.hidden) states.forEach((t, i) => void g.output(`hidden.${i}`, t))
+    const session = new Session(g, this.store.valuesFor(g), this.options, this.pool)
+    const built = { session, hidden: kind.hidden ? states.length : 0 }
+    this.built.set(key, built)
+    return built
+  }
+
+  private build(g: Graph, kind: GraphKind): Tensor[] {
+    const c = this.config
+    const w = this.store.weights()
+    const embeddings = g.input('embeddings', 'f32', ['batch', 'tokens', c.hiddenSize])
+    const width = cacheWidth(c.headDim)
+    const shared = {
+      lastIndex: g.input('last_index', 'i32', ['batch']),
+      totalLength: g.input('total_length', 'i32', [1]),
+      cos: g.input('cos', 'f32', ['positions', width / 2]),
+      sin: g.input('sin', 'f32', ['positions', width / 2]),
+      heads: c.heads,
+      kvHeads: c.kvHeads,
+      ...(kind.branches
+        ? {
+            branches: {
+              positions: g.input('position_ids', 'i64', ['batch', 'tokens']),
+              bias: g.input('bias', 'f32', [1, 1, 'tokens', 'total']),
+            },
+          }
+        : {}),
+    }
+    const states: Tensor[] = []
+    const wanted = g.input('logit_index', 'i64', ['logit_rows', 2])
+    const past = ['batch', c.kvHeads, 'capacity', width]
+    const hidden = decoder(
+      g,
+      w,
+      c,
+      embeddings,
+      kind.image ? 'all' : undefined,
+      (_, qkv, layer) => {
+        const { output, key, value } = cachedAttention(g, qkv, {
+          ...shared,
+          pastKey: g.input(`past_key.${layer}`, 'f32', past),
+          pastValue: g.input(`past_value.${layer}`, 'f32', past),
+        })
+        g.output(`key.${layer}`, key)
+        g.output(`value.${layer}`, value)
+        return output
+      },
+      kind.hidden ? { onHidden: (_, state) => states.push(state) } : { keep: wanted },
+    )
+    g.output('logits', w.product(g, kind.hidden ? gatherRows(g, hidden, wanted) : hidden, 'output'))
+    return states
+  }
+
+  /** Lets go of the cache of the last run. */
+  unbind(): void {
+    for (const { session } of this.built.values()) session.unbind()
+  }
+
+  dispose(): void {
+    for (const { session } of this.built.values()) session.dispose()
+    this.pool.dispose()
+    this.one.lastIndex.dispose()
+    this.one.totalLength.dispose()
+  }
+}
+
+/** [batch row, column] pairs, [pairs, 2]. */
+function pairs(index: readonly (readonly [number, number])[]): Value<'i64'> {
+  const value = Value.zeros('i64', [index.length, 2])
+  index.forEach(([row, column], i) => {
+    value.data[2 * i] = BigInt(row)
+    value.data[2 * i + 1] = BigInt(column)
+  })
+  return value
+}
+
+/** Every token at one position, and what each may look at among `total` entries of the cache. */
+function branchInputs({ shared, position, paths }: BranchStep, total: number): Record<string, Value> {
+  const positions = Value.zeros('i64', [1, paths.length])
+  positions.data.fill(BigInt(position))
+  const bias = Value.zeros('f32', [1, 1, paths.length, total])
+  paths.forEach((path, row) => {
+    bias.data.fill(-1e30, row * total + shared, (row + 1) * total)
+    for (const slot of path) bias.data[row * total + slot] = 0
+  })
+  return { position_ids: positions, bias }
+}
+
+/** Longest runs of columns that are all image tokens, or all none. */
+function modalitySpans(tokens: number, imageColumns: readonly number[]): { start: number; end: number; image: boolean }[] {
+  const image = new Set(imageColumns)
+  const found: { start: number; end: number; image: boolean }[] = []
+  for (let column = 0; column < tokens; column++) {
+    const last = found.at(-1)
+    if (last && last.image === image.has(column)) last.end = column + 1
+    else found.push({ start: column, end: column + 1, image: image.has(column) })
+  }
+  return found
+}

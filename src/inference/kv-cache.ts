@@ -1,0 +1,169 @@
+/** One sequence's keys and values, rotated keys as the reference stores them, growing in place up to a capacity. */
+
+import { InputError } from '../common/errors.js'
+import { cacheWidth, Value } from '../engine/index.js'
+import type { DecoderConfig } from '../model/config.js'
+import { isStretched, rotaryTables } from '../model/decoder/rotary.js'
+
+/** Positions are added to the buffers in steps of this many. */
+const STEP = 256
+
+/** The capacity of buffers that hold `capacity` positions now and must hold `needed`. */
+export function grown(capacity: number, needed: number): number {
+  return Math.ceil(Math.max(needed, capacity * 1.5) / STEP) * STEP
+}
+
+/** Copies the first `positions` of every head between buffers [heads, capacity, D] that may differ in capacity. */
+export function copyPositions(from: Float32Array, to: Float32Array, c: DecoderConfig, positions: number): void {
+  const { kvHeads } = c
+  const filled = positions * cacheWidth(c.headDim)
+  const [wide, target] = [from.length / kvHeads, to.length / kvHeads]
+  for (let head = 0; head < kvHeads; head++) {
+    to.set(from.subarray(head * wide, head * wide + filled), head * target)
+  }
+}
+
+/**
+ * Rotary tables and, for dynamic NTK, the longest length seen. The reference keeps this state for the life of the model
+ * object; here each sequence has its own unless one is passed on (SPEC 4).
+ */
+export class RotaryState {
+  private longest = 0
+  private made: { cos: Value; sin: Value; positions: number; longest: number } | undefined
+
+  constructor(private readonly config: DecoderConfig) {}
+
+  /** Tables of at least `capacity` positions, valid at a total length of `total`. */
+  tables(capacity: number, total: number): { cos: Value; sin: Value } {
+    if (isStretched(this.config, total)) this.longest = Math.max(this.longest, total)
+    if (!this.made || this.made.positions < capacity || this.made.longest !== this.longest) {
+      const columns = cacheWidth(this.config.headDim) / 2
+      const t = rotaryTables(this.config, capacity, this.longest, columns)
+      const shape = [capacity, columns]
+      this.dispose()
+      this.made = {
+        cos: Value.of('f32', shape, t.cos),
+        sin: Value.of('f32', shape, t.sin),
+        positions: capacity,
+        longest: this.longest,
+      }
+    }
+    return { cos: this.made.cos, sin: this.made.sin }
+  }
+
+  /** Call what this returns to forget the lengths seen since. */
+  mark(): () => void {
+    const { longest } = this
+    return () => {
+      this.longest = longest
+    }
+  }
+
+  dispose(): void {
+    this.made?.cos.dispose()
+    this.made?.sin.dispose()
+    this.made = undefined
+  }
+}
+
+/** KV buffers of one sequence, [1, kvHeads, capacity, D] per layer with D = cacheWidth(d); `dispose` once. */
+export class KvCache {
+  keys: Value<'f32'>[] = []
+  values: Value<'f32'>[] = []
+  /** Positions filled. */
+  length = 0
+  private capacity = 0
+
+  /** @param limit most positions the sequence may have */
+  constructor(
+    private readonly config: DecoderConfig,
+    readonly limit: number,
+    private readonly rotary: RotaryState = new RotaryState(config),
+    private readonly ownsRotary = true,
+  ) {}
+
+  /** Rotary tables for a step that reaches `total` positions. */
+  tables(total: number): { cos: Value; sin: Value } {
+    return this.rotary.tables(this.capacity, total)
+  }
+
+  /** Positions that fit without growing. */
+  get room(): number {
+    return this.capacity - this.length
+  }
+
+  /**
+   * Makes room for `slots` entries, of which a sequence has `positions` one after the other: more than one entry may stand for
+   * the same position while a sequence is branched. @throws InputError for positions beyond the limit
+   */
+  reserve(slots: number, positions = slots): void {
+    if (positions > this.limit)
+      throw new InputError(`the sequence would have ${positions} positions; this model's context is ${this.limit}`)
+    if (slots <= this.capacity) return
+    const wanted = grown(this.capacity, slots)
+    const capacity = slots > this.limit ? wanted : Math.min(this.limit, wanted)
+    this.keys = this.moved(this.keys, capacity)
+    this.values = this.moved(this.values, capacity)
+    this.capacity = capacity
+  }
+
+  private moved(from: readonly Value<'f32'>[], capacity: number): Value<'f32'>[] {
+    const { layers, kvHeads, headDim } = this.config
+    return Array.from({ length: layers }, (_, layer) => {
+      const to = Value.zeros('f32', [1, kvHeads, capacity, cacheWidth(headDim)])
+      const old = from[layer]
+      if (old) copyPositions(old.data, to.data, this.config, this.length)
+      old?.dispose()
+      return to
+    })
+  }
+
+  /** Keeps the first `first` entries and, behind them, those at `slots` (ascending). */
+  compact(first: number, slots: readonly number[]): void {
+    const { kvHeads, headDim } = this.config
+    const width = cacheWidth(headDim)
+    for (const { data } of [...this.keys, ...this.values]) {
+      for (let head = 0; head < kvHeads; head++) {
+        const start = head * this.capacity
+        slots.forEach((slot, i) => {
+          data.copyWithin((start + first + i) * width, (start + slot) * width, (start + slot + 1) * width)
+        })
+      }
+    }
+    this.length = first + slots.length
+  }
+
+  /** Call what this returns to forget what was appended since. */
+  mark(): () => void {
+    const { length } = this
+    const lengths = this.rotary.mark()
+    return () => {
+      this.length = length
+      lengths()
+    }
+  }
+
+  /** A layer's filled keys or values, [kvHeads, length, d]: without what the cache's width adds to each half of a head. */
+  filled(which: 'keys' | 'values', layer: number): Float32Array {
+    const { kvHeads, headDim } = this.config
+    const { data } = this[which][layer] as Value<'f32'>
+    const [half, wide] = [headDim / 2, cacheWidth(headDim) / 2]
+    const [halves, stride] = [2 * this.length, 2 * this.capacity]
+    const out = new Float32Array(kvHeads * halves * half)
+    for (let head = 0; head < kvHeads; head++) {
+      for (let i = 0; i < halves; i++) {
+        const at = (head * stride + i) * wide
+        out.set(data.subarray(at, at + half), (head * halves + i) * half)
+      }
+    }
+    return out
+  }
+
+  dispose(): void {
+    for (const value of [...this.keys, ...this.values]) value.dispose()
+    this.keys = []
+    this.values = []
+    this.capacity = 0
+    if (this.ownsRotary) this.rotary.dispose()
+  }
+}

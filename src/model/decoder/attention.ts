@@ -1,0 +1,72 @@
+/**
+ * Differentiable causal attention over whole sequences, for training. wqkv's output is grouped by KV head (SPEC 4):
+ * [kvHeads, group + 2, d], the group's queries first, then its key and its value.
+ */
+import { add, allocate, matmul, product, reshape, rotary, softmax, split, type Tensor, transpose } from '../../engine/index.js'
+import type { DecoderConfig } from '../config.js'
+import type { Attend } from './decoder.js'
+
+/** What positions and causality need, as graph inputs. */
+export interface SequenceTables {
+  /** [positions, d/2]. */
+  readonly cos: Tensor
+  readonly sin: Tensor
+  /** i64 [1], the first position. */
+  readonly first: Tensor
+  /** [group * tokens, tokens]: 0 where a query may look, a large negative number elsewhere (see causalMask). */
+  readonly mask: Tensor
+}
+
+/** The additive mask for `tokens` positions, repeated for each query head of a KV group: [group * tokens, tokens]. */
+export function causalMask(tokens: number, group: number): Float32Array {
+  const mask = new Float32Array(new ArrayBuffer(group * tokens * tokens * 4)).fill(-1e30)
+  for (let row = 0; row < group * tokens; row++) mask.fill(0, row * tokens, row * tokens + (row % tokens) + 1)
+  return mask
+}
+
+/** Attention without a cache; grouped queries meet their key as one matrix, so no key is repeated. */
+export function sequenceAttention(c: DecoderConfig, tables: SequenceTables): Attend {
+  const { kvHeads, headDim: d } = c
+  const group = c.heads / kvHeads
+  return (g, qkv) => {
+    const [batch, tokens] = qkv.shape
+    if (batch === undefined || tokens === undefined) throw new RangeError('qkv must be [batch, tokens, width]')
+    const grouped = transpose(g, reshape(g, qkv, [batch, tokens, kvHeads, group + 2, d]), [0, 2, 3, 1, 4])
+    const [q, k, v] = split(g, grouped, 2, [group, 1, 1]) as [Tensor, Tensor, Tensor]
+    const turned = (x: Tensor, heads: number) =>
+      rotary(g, reshape(g, x, [batch, heads, tokens, d]), tables.first, tables.cos, tables.sin)
+    const queries = reshape(g, turned(q, c.heads), [batch, kvHeads, product(group, tokens), d])
+    const scores = matmul(g, queries, turned(k, kvHeads), { transB: true, alpha: 1 / Math.sqrt(d) })
+    const weights = softmax(g, add(g, scores, tables.mask))
+    const mixed = matmul(g, weights, reshape(g, v, [batch, kvHeads, tokens, d]))
+    const split4 = reshape(g, mixed, [batch, c.heads, tokens, d])
+    return reshape(g, transpose(g, split4, [0, 2, 1, 3]), [batch, tokens, c.heads * d])
+  }
+}
+
+/** The same attention as the fused kernel expects it: rows of a grouped wqkv reordered as queries | keys | values. */
+export function packedRowOrder(c: DecoderConfig): Int32Array {
+  const { kvHeads, headDim: d } = c
+  const group = c.heads / kvHeads
+  const rows: number[] = []
+  const take = (kv: number, slot: number) => {
+    for (let i = 0; i < d; i++) rows.push((kv * (group + 2) + slot) * d + i)
+  }
+  for (let kv = 0; kv < kvHeads; kv++) for (let j = 0; j < group; j++) take(kv, j)
+  for (let kv = 0; kv < kvHeads; kv++) take(kv, group)
+  for (let kv = 0; kv < kvHeads; kv++) take(kv, group + 1)
+  return Int32Array.from(rows)
+}
+
+/** Tensors whose rows the fused attention wants as queries | keys | values. */
+export const PACKED_ROWS = /\.attention\.wqkv\.(weight|bias|Plora_B\.weight)(\.blocks|\.scales)?$/
+
+/** Rows of equal width in another order. */
+export function reorderRows<T extends Uint8Array | Float32Array>(data: T, order: Int32Array): T {
+  const width = data.length / order.length
+  const out = (data instanceof Float32Array ? allocate('f32', data.length) : allocate('u8', data.length)) as T
+  order.forEach((from, to) => {
+    out.set(data.subarray(from * width, (from + 1) * width), to * width)
+  })
+  return out
+}

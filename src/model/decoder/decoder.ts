@@ -1,0 +1,81 @@
+/**
+ * The InternLM2 decoder with PLoRA (SPEC 4), for training and inference alike. `attend` is the one place where the two
+ * part: differentiable attention over the whole sequence, or fused attention over a KV cache.
+ */
+import { add, type Graph, gatherRows, mul, type RowIndex, rmsNorm, silu, type Tensor } from '../../engine/index.js'
+import { type ImageRows, markRows, plora } from '../adapter/plora.js'
+import type { DecoderConfig } from '../config.js'
+import type { Weights } from '../weights.js'
+
+/** Attention of one layer: qkv [batch, tokens, (heads + 2 kvHeads) d] -> [batch, tokens, heads d]. */
+export type Attend = (g: Graph, qkv: Tensor, layer: number) => Tensor
+
+/**
+ * The first half of a block: x + attention(norm(x)). x [batch, tokens, hidden].
+ * @param keep the only rows that are wanted behind the attention, which sees all of them; the result is then [rows, hidden]
+ */
+export function attentionHalf(
+  g: Graph,
+  w: Weights,
+  c: DecoderConfig,
+  x: Tensor,
+  layer: number,
+  image: ImageRows,
+  attend: Attend,
+  keep?: RowIndex,
+): Tensor {
+  const at = `model.layers.${layer}`
+  const { wqkv, others } = c.plora
+  const mark = (rows: Tensor) => markRows(g, rows, image)
+  const normed = mark(rmsNorm(g, x, w.tensor(g, `${at}.attention_norm.weight`), c.normEpsilon))
+  const kept = (rows: Tensor) => (keep ? gatherRows(g, rows, keep) : rows)
+  const attended = kept(attend(g, plora(g, w, normed, `${at}.attention.wqkv`, wqkv), layer))
+  return add(g, kept(x), plora(g, w, mark(attended), `${at}.attention.wo`, others))
+}
+
+/** The second half: h + ffn(norm(h)). h [..., hidden]. */
+export function feedForwardHalf(g: Graph, w: Weights, c: DecoderConfig, h: Tensor, layer: number, image: ImageRows): Tensor {
+  const at = `model.layers.${layer}`
+  const { others } = c.plora
+  const mark = (rows: Tensor) => markRows(g, rows, image)
+  const n = mark(rmsNorm(g, h, w.tensor(g, `${at}.ffn_norm.weight`), c.normEpsilon))
+  const gate = silu(g, plora(g, w, n, `${at}.feed_forward.w1`, others))
+  const wide = mark(mul(g, gate, plora(g, w, n, `${at}.feed_forward.w3`, others)))
+  return add(g, h, plora(g, w, wide, `${at}.feed_forward.w2`, others))
+}
+
+/** What a caller wants of the decoder besides its last states. */
+export interface DecoderOptions {
+  /** Sees the input and each block's output, as the reference's `hidden_states` list does. */
+  readonly onHidden?: (index: number, hidden: Tensor) => void
+  /**
+   * The rows whose last states are wanted, where these are not all: the result is [rows, hidden]. What the last block does behind its
+   * attention is done for these alone. With it, `image` may only be 'all' or undefined.
+   */
+  readonly keep?: RowIndex
+}
+
+/**
+ * All blocks and the final norm: embeddings [batch, tokens, hidden] -> hidden states of the same shape.
+ * @param image rows that are image tokens: [batch, column] pairs, or all; undefined for a graph without PLoRA
+ */
+export function decoder(
+  g: Graph,
+  w: Weights,
+  c: DecoderConfig,
+  embeddings: Tensor,
+  image: ImageRows,
+  attend: Attend,
+  { onHidden = () => {}, keep }: DecoderOptions = {},
+): Tensor {
+  let x = embeddings
+  onHidden(0, x)
+  for (let layer = 0; layer < c.layers; layer++) {
+    const last = layer + 1 === c.layers
+    x = feedForwardHalf(g, w, c, attentionHalf(g, w, c, x, layer, image, attend, last ? keep : undefined), layer, image)
+    if (!last) onHidden(layer + 1, x)
+  }
+  const hidden = rmsNorm(g, x, w.tensor(g, 'model.norm.weight'), c.normEpsilon)
+  onHidden(c.layers, hidden)
+  return hidden
+}

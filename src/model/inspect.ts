@@ -1,0 +1,184 @@
+/**
+ * What a model costs, from its configuration alone: parameters by group, memory, arithmetic, and what PLoRA's low rank saves
+ * (SPEC sections 2, 3 and 14c). It reads no weights and measures nothing. One multiply-add counts as 2 FLOPs; norms, softmax and
+ * activations, which are below 1 %, are not counted.
+ */
+import { cacheWidth } from '../engine/index.js'
+import { tensorFormat } from '../quantize/quantize-model.js'
+import type { ModelConfig, VisionConfig } from './config.js'
+import { modelParameters, type ParameterGroup } from './parameters.js'
+
+/** Numbers of parameters. */
+export interface ParameterCount {
+  readonly total: number
+  readonly groups: Readonly<Record<ParameterGroup, number>>
+  /** PLoRA's part of all parameters, 0..1. */
+  readonly ploraShare: number
+}
+
+/** PLoRA beside a second full set of the five linear layers' weights for image tokens. */
+export interface PloraSaving {
+  readonly plora: number
+  readonly secondSet: number
+  /** 1 - plora / secondSet. */
+  readonly saved: number
+  /** How much more arithmetic an image position's linear layers need than a text position's, as a fraction. */
+  readonly extraFlops: number
+}
+
+/** Bytes. */
+export interface MemoryUse {
+  /** As computed with: 4 bytes a parameter, fewer for quantised linear weights. */
+  readonly weights: number
+  /** Weights in half precision. */
+  readonly weightsHalf: number
+  /** Keys and values of one position, float32. */
+  readonly kvPerToken: number
+  /** Keys and values of `maxLength` positions. */
+  readonly kvFull: number
+  /** The largest set of activations of one vision block for one image, float32. */
+  readonly visionActivations: number
+}
+
+/** FLOPs of one forward pass. */
+export interface ArithmeticUse {
+  /** Vision tower, for one image. */
+  readonly vision: number
+  readonly projector: number
+  /** Decoder over one image's positions, attention among themselves included, without the head. */
+  readonly imagePrefill: number
+  /** One new token: linear layers and head, no attention. */
+  readonly perToken: number
+  /** What attention adds to a token, for each position it looks back at. */
+  readonly perTokenAndPosition: number
+}
+
+/** Everything `xcomposer inspect` shows. */
+export interface Inspection {
+  readonly parameters: ParameterCount
+  readonly plora: PloraSaving
+  readonly memory: MemoryUse
+  readonly flops: ArithmeticUse
+  readonly imageTokens: number
+  readonly maxLength: number
+}
+
+/** Adds everything up. */
+export function inspect(config: ModelConfig): Inspection {
+  return {
+    parameters: countParameters(config),
+    plora: ploraSaving(config),
+    memory: memoryUse(config),
+    flops: arithmeticUse(config),
+    imageTokens: config.vision?.tokens ?? 0,
+    maxLength: config.maxLength,
+  }
+}
+
+/** Parameters by group, as in a checkpoint of this configuration. */
+export function countParameters(config: ModelConfig): ParameterCount {
+  const groups: Record<ParameterGroup, number> = { vision: 0, projector: 0, plora: 0, decoder: 0 }
+  for (const spec of modelParameters(config)) if (!spec.optional) groups[spec.group] += product(spec.shape)
+  const total = groups.vision + groups.projector + groups.plora + groups.decoder
+  return { total, groups, ploraShare: groups.plora / total }
+}
+
+/** The decoder's linear layers of one block: inputs, outputs and rank of each. */
+function blockLinears({ decoder: c }: ModelConfig): { inputs: number; outputs: number; rank: number }[] {
+  const { hiddenSize: h, intermediateSize: f } = c
+  const { wqkv, others } = c.plora
+  return [
+    { inputs: h, outputs: (c.heads + 2 * c.kvHeads) * c.headDim, rank: wqkv.rank },
+    { inputs: h, outputs: h, rank: others.rank },
+    { inputs: h, outputs: f, rank: others.rank },
+    { inputs: h, outputs: f, rank: others.rank },
+    { inputs: f, outputs: h, rank: others.rank },
+  ]
+}
+
+const baseSize = (config: ModelConfig) =>
+  config.decoder.layers * sum(blockLinears(config).map(({ inputs, outputs }) => inputs * outputs))
+
+const ploraSize = (config: ModelConfig) =>
+  config.decoder.layers * sum(blockLinears(config).map(({ inputs, outputs, rank }) => rank * (inputs + outputs)))
+
+/** What image positions cost with PLoRA, and with weights of their own. */
+export function ploraSaving(config: ModelConfig): PloraSaving {
+  const plora = ploraSize(config)
+  const secondSet = baseSize(config)
+  return { plora, secondSet, saved: 1 - plora / secondSet, extraFlops: plora / secondSet }
+}
+
+/** Memory of weights, cache and vision. */
+export function memoryUse(config: ModelConfig): MemoryUse {
+  const { decoder: c, quantization } = config
+  let weights = 0
+  let total = 0
+  for (const spec of modelParameters(config)) {
+    if (spec.optional) continue
+    const count = product(spec.shape)
+    const format = quantization ? tensorFormat(spec, quantization) : undefined
+    // Blocks stay as they are, with one float32 scale each; everything else is computed with as float32.
+    weights += count * (format ? format.bits / 8 + 4 / format.blockSize : 4)
+    total += count
+  }
+  const kvPerToken = 2 * c.layers * c.kvHeads * cacheWidth(c.headDim) * 4
+  return {
+    weights,
+    weightsHalf: total * 2,
+    kvPerToken,
+    kvFull: kvPerToken * config.maxLength,
+    visionActivations: config.vision ? visionActivations(config.vision) : 0,
+  }
+}
+
+/** The residual with queries, keys, values and scores, or with the wide layer of the MLP, whichever is larger. */
+function visionActivations(v: VisionConfig): number {
+  const n = v.tokens + 1
+  const attention = 3 * n * v.hiddenSize + v.heads * n * n
+  const mlp = n * v.intermediateSize
+  const tower = n * v.hiddenSize + Math.max(attention, mlp)
+  const stem = v.stem ? Math.max(...stemLayers(v).map(({ outputs, positions }) => outputs * positions)) : 0
+  return 4 * Math.max(tower, stem)
+}
+
+/** Arithmetic for an image and for a token. */
+export function arithmeticUse(config: ModelConfig): ArithmeticUse {
+  const { decoder: c, vision: v } = config
+  const linear = 2 * baseSize(config)
+  const perTokenAndPosition = 4 * c.layers * c.hiddenSize
+  const n = v?.tokens ?? 0
+  return {
+    vision: v ? visionFlops(v) : 0,
+    projector: v ? 2 * n * (v.hiddenSize * c.hiddenSize + c.hiddenSize * c.hiddenSize) : 0,
+    // Position i looks at i + 1 positions: n (n + 1) / 2 in all.
+    imagePrefill: n * (linear + 2 * ploraSize(config)) + (perTokenAndPosition * n * (n + 1)) / 2,
+    perToken: linear + 2 * c.vocabularySize * c.hiddenSize,
+    perTokenAndPosition,
+  }
+}
+
+function visionFlops(v: VisionConfig): number {
+  const n = v.tokens + 1
+  const { hiddenSize: h, intermediateSize: f } = v
+  const block = 2 * n * (4 * h * h + 2 * h * f) + 4 * n * n * h
+  const patches = v.stem
+    ? sum(stemLayers(v).map(({ inputs, outputs, positions }) => 2 * 9 * inputs * outputs * positions))
+    : 2 * v.tokens * 3 * v.patchSize ** 2 * h
+  return v.layers * block + patches
+}
+
+/** The stem's convolutions with the number of positions that each gives. */
+function stemLayers(v: VisionConfig): { inputs: number; outputs: number; positions: number }[] {
+  let inputs = 3
+  let side = v.imageSize
+  return (v.stem ?? []).map(({ channels, stride }) => {
+    side /= stride
+    const layer = { inputs, outputs: channels, positions: side * side }
+    inputs = channels
+    return layer
+  })
+}
+
+const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1)
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)

@@ -1,0 +1,108 @@
+/**
+ * CLIP's vision tower (SPEC 5): patch embedding (or a convolutional stem), class token, positions, pre-norm transformer
+ * blocks. Features are the last block's output without post-layernorm and without the class token.
+ */
+import {
+  add,
+  concat,
+  convolutionIndex,
+  type Dim,
+  type Graph,
+  gatherPixels,
+  layerNorm,
+  linear,
+  matmul,
+  padFront,
+  quickGelu,
+  reshape,
+  softmax,
+  split,
+  type Tensor,
+  transpose,
+} from '../../engine/index.js'
+import type { VisionConfig } from '../config.js'
+import { visionPrefix } from '../parameters.js'
+import { dense, type Weights } from '../weights.js'
+
+function norm(g: Graph, w: Weights, x: Tensor, name: string, epsilon: number): Tensor {
+  return layerNorm(g, x, w.tensor(g, `${name}.weight`), w.tensor(g, `${name}.bias`), epsilon)
+}
+
+/** Patches as rows: pixels [images, 3, S, S] -> [images, (S/p)^2, hidden], row major; a p x p convolution of stride p. */
+function patchEmbedding(g: Graph, w: Weights, c: VisionConfig, pixels: Tensor): Tensor {
+  const images = pixels.shape[0] as Dim
+  const [p, side] = [c.patchSize, c.imageSize / c.patchSize]
+  const cut = transpose(g, reshape(g, pixels, [images, 3, side, p, side, p]), [0, 2, 4, 1, 3, 5])
+  const weight = reshape(g, w.tensor(g, `${visionPrefix}.embeddings.patch_embedding.weight`), [c.hiddenSize, 3 * p * p])
+  return linear(g, reshape(g, cut, [images, side * side, 3 * p * p]), weight)
+}
+
+/**
+ * 3 x 3 convolutions down to the patch grid, each behind LayerNorm over channels and quick_gelu, residual where the
+ * shape stays. No batch statistics: training and inference compute the same.
+ */
+function convolutionalStem(g: Graph, w: Weights, c: VisionConfig, pixels: Tensor): Tensor {
+  const images = pixels.shape[0] as Dim
+  let side = c.imageSize
+  let channels = 3
+  let x = transpose(g, reshape(g, pixels, [images, 3, side * side]), [0, 2, 1])
+  c.stem?.forEach((layer, i) => {
+    const name = `${visionPrefix}.embeddings.stem.${i}`
+    const active = i === 0 ? x : quickGelu(g, norm(g, w, x, `${name}.norm`, c.normEpsilon))
+    const y = dense(g, w, gatherPixels(g, active, convolutionIndex(side, 3, layer.stride)), `${name}.conv`)
+    x = layer.stride === 1 && layer.channels === channels ? add(g, x, y) : y
+    side /= layer.stride
+    channels = layer.channels
+  })
+  return x
+}
+
+/** Every row looks at every row: queries, keys and values [images, tokens, hidden] -> the same shape. */
+export type TowerAttention = (g: Graph, q: Tensor, k: Tensor, v: Tensor, heads: number) => Tensor
+
+/** The differentiable form, for training. */
+const plainAttention: TowerAttention = (g, q, k, v, heads) => {
+  const [images, tokens, hidden] = q.shape as [Dim, Dim, number]
+  const d = hidden / heads
+  const byHead = (x: Tensor) => transpose(g, reshape(g, x, [images, tokens, heads, d]), [0, 2, 1, 3])
+  const scores = matmul(g, byHead(q), byHead(k), { transB: true, alpha: 1 / Math.sqrt(d) })
+  return reshape(g, transpose(g, matmul(g, softmax(g, scores), byHead(v)), [0, 2, 1, 3]), [images, tokens, hidden])
+}
+
+/** What varies between uses of the tower. */
+export interface TowerOptions {
+  /** Default: the differentiable form. */
+  readonly attend?: TowerAttention
+  /** Sees the state after pre_layrnorm (0) and after each block, class token included. */
+  readonly onHidden?: (index: number, hidden: Tensor) => void
+}
+
+/** pixels [images, 3, S, S] normalised -> features [images, tokens, hidden]. */
+export function visionTower(
+  g: Graph,
+  w: Weights,
+  c: VisionConfig,
+  pixels: Tensor,
+  { attend = plainAttention, onHidden = () => {} }: TowerOptions = {},
+): Tensor {
+  const p = visionPrefix
+  const patches = c.stem ? convolutionalStem(g, w, c, pixels) : patchEmbedding(g, w, c, pixels)
+  // The class token is row 0 of what is added to the zero-padded patches, next to its position.
+  const table = w.tensor(g, `${p}.embeddings.position_embedding.weight`)
+  const [first, rest] = split(g, table, 0, [1, c.tokens]) as [Tensor, Tensor]
+  const classRow = add(g, first, w.tensor(g, `${p}.embeddings.class_embedding`))
+  let x = add(g, padFront(g, patches), concat(g, [classRow, rest], 0))
+  x = norm(g, w, x, `${p}.pre_layrnorm`, c.normEpsilon)
+  onHidden(0, x)
+  for (let i = 0; i < c.layers; i++) {
+    const at = `${p}.encoder.layers.${i}`
+    const rows = norm(g, w, x, `${at}.layer_norm1`, c.normEpsilon)
+    const part = (name: string) => dense(g, w, rows, `${at}.self_attn.${name}`)
+    const mixed = attend(g, part('q_proj'), part('k_proj'), part('v_proj'), c.heads)
+    x = add(g, x, dense(g, w, mixed, `${at}.self_attn.out_proj`))
+    const wide = quickGelu(g, dense(g, w, norm(g, w, x, `${at}.layer_norm2`, c.normEpsilon), `${at}.mlp.fc1`))
+    x = add(g, x, dense(g, w, wide, `${at}.mlp.fc2`))
+    onHidden(i + 1, x)
+  }
+  return split(g, x, 1, [1, c.tokens])[1] as Tensor
+}

@@ -1,0 +1,255 @@
+/**
+ * What the decoder's linear layers read when the model reads a text: half a layer after the other, so that the float weights of one half
+ * are in memory at a time. What a layer reads comes of the layers before it as they are, not rounded.
+ */
+
+import { InputError } from '../common/errors.js'
+import { allocate, Graph, matmul, product, reshape, rmsNorm, Session, split, type Tensor, Value } from '../engine/index.js'
+import { causalMask, sequenceAttention } from '../model/decoder/attention.js'
+import { attentionHalf, feedForwardHalf } from '../model/decoder/decoder.js'
+import { rotaryTables } from '../model/decoder/rotary.js'
+import { embeddingTable, type ParameterSpec } from '../model/parameters.js'
+import { floatWeights, type Weights } from '../model/weights.js'
+import { type FloatWeights, rowPieces } from './float-weights.js'
+import { type Hessian, spanWidths } from './hessian.js'
+
+/** Tokens that see each other. */
+export const CALIBRATION_WINDOW = 256
+/** More of them change little and take longer. */
+const MOST_WINDOWS = 32
+/** Floats that are read at a time. */
+const PIECE = 1 << 22
+/** Fewer tokens than columns of a span would say what happened to be read, not what is read. */
+const FEWEST_WINDOWS = 4
+
+/**
+ * A text's ids in windows that each begin with `bosId`, spread over the whole text where it has more than are used.
+ * @throws InputError where there are too few
+ */
+export function calibrationWindows(ids: readonly number[], bosId: number): number[][] {
+  const width = CALIBRATION_WINDOW - 1
+  const whole = Math.floor(ids.length / width)
+  if (whole < FEWEST_WINDOWS) {
+    throw new InputError(
+      `the text to calibrate with has ${ids.length} tokens, expected at least ${FEWEST_WINDOWS * width}; ${MOST_WINDOWS * width} are used at most`,
+    )
+  }
+  const count = Math.min(whole, MOST_WINDOWS)
+  return Array.from({ length: count }, (_, i) => {
+    const start = Math.floor((i * whole) / count) * width
+    return [bosId, ...ids.slice(start, start + width)]
+  })
+}
+
+/** Follows the text through the decoder as far as it is asked; layers are asked for in their order. */
+export class Calibration {
+  /** [windows, WINDOW, hidden]: what layer `layer` reads. */
+  private readonly states: Float32Array
+  private readonly windows: number
+  private layer = 0
+  /** Of the layer before `layer`, by the product's name. */
+  private moments: ReadonlyMap<string, Hessian> = new Map()
+
+  /**
+   * @param windows ids, CALIBRATION_WINDOW in each
+   * @param signal ends it between windows
+   */
+  constructor(
+    private readonly weights: FloatWeights,
+    windows: readonly (readonly number[])[],
+    private readonly signal?: AbortSignal,
+  ) {
+    const { hiddenSize } = weights.decoder
+    this.windows = windows.length
+    this.states = allocate('f32', windows.length * CALIBRATION_WINDOW * hiddenSize)
+    const table = this.spec(embeddingTable)
+    windows.flat().forEach((id, i) => {
+      this.states.set(weights.rows(table, id, 1), i * hiddenSize)
+    })
+  }
+
+  /** Moments of what the linear layer of `weight` reads; undefined for tensors that are none of the decoder's linear layers. */
+  async of(weight: string): Promise<Hessian | undefined> {
+    const name = weight.replace(/\.weight$/, '')
+    const layer = /^model\.layers\.(\d+)\.(attention|feed_forward)\.\w+$/.exec(name)?.[1]
+    if (layer === undefined && name !== 'output') return undefined
+    const wanted = layer === undefined ? this.weights.decoder.layers : Number(layer)
+    while (this.layer <= wanted) {
+      // The float weights of the next layer need the room.
+      this.moments = new Map()
+      this.moments = this.layer < this.weights.decoder.layers ? await this.passLayer() : await this.passHead()
+      this.layer++
+    }
+    const found = this.moments.get(name)
+    if (!found) throw new RangeError(`the calibration has passed ${name}; layers are asked for in their order`)
+    return found
+  }
+
+  /** Half of the layer after the other, so that the float weights of one half are in memory at a time. */
+  private async passLayer(): Promise<Map<string, Hessian>> {
+    return new Map([...(await this.passAttention()), ...(await this.passFeedForward())])
+  }
+
+  private passFeedForward(): Promise<Map<string, Hessian>> {
+    const g = new Graph(`calibrate-ffn-${this.layer}`)
+    const reads = new Map<string, Tensor>()
+    // Names begin with ffn_norm and feed_forward.
+    const w = recording(this.floats(`model.layers.${this.layer}.f`), reads)
+    return this.run(g, reads, feedForwardHalf(g, w, this.weights.decoder, this.input(g), this.layer, undefined), {})
+  }
+
+  private passAttention(): Promise<Map<string, Hessian>> {
+    const c = this.weights.decoder
+    const g = new Graph(`calibrate-attention-${this.layer}`)
+    const half = [CALIBRATION_WINDOW, c.headDim / 2]
+    const seen = [(c.heads / c.kvHeads) * CALIBRATION_WINDOW, CALIBRATION_WINDOW]
+    const attend = sequenceAttention(c, {
+      cos: g.input('cos', 'f32', half),
+      sin: g.input('sin', 'f32', half),
+      first: g.input('first', 'i64', [1]),
+      mask: g.input('mask', 'f32', seen),
+    })
+    const reads = new Map<string, Tensor>()
+    const w = recording(this.floats(`model.layers.${this.layer}.attention`), reads)
+    const next = attentionHalf(g, w, c, this.input(g), this.layer, undefined, attend)
+    const tables = rotaryTables(c, CALIBRATION_WINDOW)
+    return this.run(g, reads, next, {
+      cos: Value.of('f32', half, tables.cos),
+      sin: Value.of('f32', half, tables.sin),
+      first: Value.zeros('i64', [1]),
+      mask: Value.of('f32', seen, causalMask(CALIBRATION_WINDOW, c.heads / c.kvHeads)),
+    })
+  }
+
+  private passHead(): Promise<Map<string, Hessian>> {
+    const g = new Graph('calibrate-head')
+    const norm = this.floats('model.norm.').tensor(g, 'model.norm.weight')
+    const normed = rmsNorm(g, this.input(g), norm, this.weights.decoder.normEpsilon)
+    return this.run(g, new Map([['output', normed]]), normed, {})
+  }
+
+  private input(g: Graph): Tensor {
+    return g.input('states', 'f32', [1, CALIBRATION_WINDOW, this.weights.decoder.hiddenSize])
+  }
+
+  /** Weights whose names begin with `prefix`: given at each run, since packing them would need as much memory again. */
+  private floats(prefix: string): Weights {
+    const specs = this.weights.specs.filter(({ name }) => name.startsWith(prefix))
+    return floatWeights(new Map(specs.map(({ name, shape }) => [name, shape])), () => true)
+  }
+
+  /** All windows through `g`: their states become `next`, and the moments of what was read are added up. */
+  private async run(
+    g: Graph,
+    reads: ReadonlyMap<string, Tensor>,
+    next: Tensor,
+    tables: Readonly<Record<string, Value>>,
+  ): Promise<Map<string, Hessian>> {
+    const spans = new Map([...new Set(reads.values())].map((read) => [read, addMoments(g, read)]))
+    g.output('next', next)
+    const inputs: Record<string, Value> = { ...tables }
+    const sums: Record<string, Value<'f32'>> = {}
+    const totals = new Map<Tensor, Float32Array[]>()
+    for (const [read, widths] of spans) {
+      totals.set(
+        read,
+        widths.map(({ name, width }) => {
+          sums[name] = Value.zeros('f32', [1, width, width])
+          return new Float32Array(width * width)
+        }),
+      )
+    }
+    const session = new Session(g)
+    try {
+      for (const name of session.inputNames) {
+        if (name !== 'states' && !inputs[name]) inputs[name] = this.weight(name)
+      }
+      for (let window = 0; window < this.windows; window++) {
+        await this.runWindow(session, window, inputs, sums)
+        for (const [read, widths] of spans) {
+          widths.forEach(({ name }, i) => {
+            addTo(totals.get(read)?.[i] as Float32Array, sums[name]?.data as Float32Array)
+          })
+        }
+      }
+    } finally {
+      session.dispose()
+      for (const value of [...Object.values(inputs), ...Object.values(sums)]) value.dispose()
+    }
+    for (const [name, read] of reads) {
+      if (totals.get(read)?.some((sums) => sums.some((x) => !Number.isFinite(x)))) {
+        throw new InputError(
+          `the calibration meets values that are no numbers in what ${name} reads; look for NaN in the weights`,
+        )
+      }
+    }
+    return new Map([...reads].map(([name, read]) => [name, totals.get(read) as Float32Array[]]))
+  }
+
+  private async runWindow(
+    session: Session,
+    window: number,
+    inputs: Readonly<Record<string, Value>>,
+    sums: Readonly<Record<string, Value>>,
+  ): Promise<void> {
+    this.signal?.throwIfAborted()
+    const { hiddenSize } = this.weights.decoder
+    const size = CALIBRATION_WINDOW * hiddenSize
+    const shape = [1, CALIBRATION_WINDOW, hiddenSize]
+    const states = this.states.subarray(window * size, (window + 1) * size)
+    const now = Value.of('f32', shape, states)
+    const next = Value.zeros('f32', shape)
+    try {
+      await session.run({ inputs: { ...inputs, states: now }, outputs: { ...sums, next } })
+      states.set(next.data)
+    } finally {
+      now.dispose()
+      next.dispose()
+    }
+  }
+
+  private weight(name: string): Value {
+    const spec = this.spec(name)
+    const value = Value.zeros('f32', spec.shape)
+    // Reading makes a copy as stored: of a piece, not of the whole.
+    let at = 0
+    for (const { values } of rowPieces(this.weights, spec, PIECE)) {
+      value.data.set(values, at)
+      at += values.length
+    }
+    return value
+  }
+
+  private spec(name: string): ParameterSpec {
+    const spec = this.weights.specs.find((s) => s.name === name)
+    if (!spec) throw new InputError(`tensor "${name}" is missing`)
+    return spec
+  }
+}
+
+/** Weights that note what each product reads. */
+function recording(w: Weights, reads: Map<string, Tensor>): Weights {
+  return {
+    ...w,
+    product: (g, x, name) => {
+      reads.set(name, x)
+      return w.product(g, x, name)
+    },
+  }
+}
+
+/** Outputs of the sums of x_i x_j over all rows, span by span. */
+function addMoments(g: Graph, x: Tensor): { readonly name: string; readonly width: number }[] {
+  const columns = x.shape.at(-1) as number
+  const widths = spanWidths(columns)
+  const rows = reshape(g, x, [1, product(...x.shape.slice(0, -1)), columns])
+  return split(g, rows, 2, widths).map((span, i) => {
+    const name = `moments ${x.name} ${i}`
+    g.output(name, matmul(g, span, span, { transA: true }))
+    return { name, width: widths[i] as number }
+  })
+}
+
+function addTo(total: Float32Array, part: Float32Array): void {
+  for (let i = 0; i < total.length; i++) total[i] = (total[i] as number) + (part[i] as number)
+}
