@@ -200,7 +200,7 @@ function rejectedAfter(after: string): boolean {
     new RegExp(`^[a-z ,'"()-]*\\b(?:but|yet|though|however),?\\s+(?:it\\s+)?(?:is|are|was)?\\s*(?:${WRONG}|${not})`).test(after)
   )
     return true
-  return /^[)\]"'}\s]*(?:选项|项|答案)?\s*(?:都|全|均|皆|也|并|显然|明显|肯定|两项|两个|选项|是|就)*\s*(?:不(?!错)|错|有误|非|没有|无关|可以?排除|应?被?排除)/.test(
+  return /^[)\]"'}\s]*(?:选项|项|答案)?\s*(?:都|全|均|皆|也|并|显然|明显|肯定|两项|两个|选项|是|就)*\s*(?:不(?!错|是\s*[("]*[A-Za-z])|错|有误|非|没有|无关|可以?排除|应?被?排除)/.test(
     after,
   )
 }
