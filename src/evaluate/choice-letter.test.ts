@@ -357,7 +357,7 @@ describe('any phrasing', () => {
         (right, wrong, thing, dress, yes, no, talk, first) => {
           fc.pre(right !== wrong)
           const [plus, minus] = [yes(dress(right), thing), no(wrong)]
-          expect(choiceLetter(talk + (first ? `${plus} ${minus}` : `${minus} ${plus}`))).toBe(right)
+          expect(choiceLetter(talk + (first ? `${plus}\n${minus}` : `${minus} ${plus}`))).toBe(right)
         },
       ),
       { numRuns: 3000 },

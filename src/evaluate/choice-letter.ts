@@ -73,7 +73,7 @@ function isOption(char: string, before: string, after: string): boolean {
   const cue = named ? 3 : rankBefore(before)
   const marked = /[([{]$/.test(before) && /^[)\]}]/.test(after)
   const first = /(?:^|[.!?:;\n。！？：；]|[.!?]["')]|^["'(])\s*$/.test(before)
-  const closed = /^\s*(?:[)\].:,;!?、，。"'}\n]|$)|^\s*[-–—]\s/.test(after) || /^\s*\p{Script=Han}/u.test(after)
+  const closed = /^[^\S\n]*(?:[)\].:,;!?、，。"'}\n]|$)|^\s*[-–—]\s/.test(after) || /^\s*\p{Script=Han}/u.test(after)
   if (letter === 'I' || letter > 'J') return marked || (char === letter && closed && cue > 0)
   if (char === letter) {
     // A sentence may begin with the article; in its middle a capital A is no article.
@@ -120,11 +120,17 @@ function groupLists(mentions: readonly Mention[], text: string): Mention[] {
   return groups.flat()
 }
 
-/** Without the options themselves, written out again: "A) cat B) dog C) bird". */
+/** Without the options themselves, written out again in one style: "A) cat B) dog C) bird". */
 function withoutEchoedOptions(mentions: readonly Mention[], text: string): Mention[] {
-  const listed = mentions.filter(
-    (m) => /^[).:]\s*\S/.test(text.slice(m.end)) && /(?:^|[\s,;(（，；])$/.test(text.slice(0, m.start)),
-  )
+  const styleOf = ({ start, end }: Mention): string | undefined => {
+    const mark = /^[).:](?=\s*\S)/.exec(text.slice(end, end + 20))?.[0]
+    const before = text.slice(Math.max(0, start - 3), start)
+    // A letter with a full stop also ends a sentence, unless a line or an item begins with it.
+    const begins = mark === '.' ? /(?:^|\n|[,;.])\s*$/.test(before) : /(?:^|[\s,;(])$/.test(before)
+    return mark && begins ? (before.endsWith('(') ? '(' : '') + mark : undefined
+  }
+  const style = mentions.map(styleOf).find((s) => s !== undefined)
+  const listed = mentions.filter((m) => style !== undefined && styleOf(m) === style)
   const letters = [...new Set(listed.map((m) => m.letter))]
   const echoed = letters.length >= 2 && letters.every((letter, i) => letter === String.fromCharCode(65 + i))
   return echoed ? mentions.filter((m) => !listed.includes(m) || rankBefore(m.before) >= 2) : [...mentions]
@@ -200,7 +206,7 @@ function rejectedAfter(after: string): boolean {
     new RegExp(`^[a-z ,'"()-]*\\b(?:but|yet|though|however),?\\s+(?:it\\s+)?(?:is|are|was)?\\s*(?:${WRONG}|${not})`).test(after)
   )
     return true
-  return /^[)\]"'}\s]*(?:选项|项|答案)?\s*(?:都|全|均|皆|也|并|显然|明显|肯定|两项|两个|选项|是|就)*\s*(?:不(?!错|是\s*[("]*[A-Za-z])|错|有误|非|没有|无关|可以?排除|应?被?排除)/.test(
+  return /^[)\]"'}\s]*(?:选项|项|答案)?\s*(?:都|全|均|皆|也|并|显然|明显|肯定|两项|两个|选项|是|就)*\s*(?:不(?!错|是\s*[("]*[A-Za-z])|错|有误|非|没有|无关|(?:可以?|应?被?)排除(?!\s*[("]*[A-Za-z]))/.test(
     after,
   )
 }
