@@ -60,7 +60,7 @@ export async function chatBatch(
       const { logits, sequence } = await model.prefill(parts, features)
       const row = batch.join(sequence)
       // The row is a copy, so the next prompt may begin where this one agrees with it.
-      model.keep(sequence)
+      model.prefixes.put(sequence)
       const clock = { began, encoded, prefilled: performance.now() }
       const { usage, settings } = generation(model, parts, options)
       answers.push(async () => {

@@ -120,7 +120,7 @@ async function openDraft(
   if (positions(parts) >= draft.contextLength) return undefined
   const features = await encodeMessageImages(draft, pictures, options)
   const { sequence } = await draft.prefill(parts, features)
-  return { proposer: draftProposer(sequence, draft.contextLength), close: () => draft.keep(sequence) }
+  return { proposer: draftProposer(sequence, draft.contextLength), close: () => draft.prefixes.put(sequence) }
 }
 
 /** The prompt of a request. @throws InputError where it does not fit */
@@ -172,7 +172,7 @@ export async function* answer(
     return chatResult(usage, written, { ...clock, prefilled })
   } finally {
     // A follow-up begins as this prompt did; a sequence that broke off in the middle is not to be trusted.
-    if (finished) model.keep(sequence)
+    if (finished) model.prefixes.put(sequence)
     else sequence.dispose()
   }
 }

@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { makeFolders } from '../common/folders.js'
+import { packagedModel, packageRoot } from '../common/package-root.js'
 import { type Article, compose } from '../compose/compose.js'
 import { composerModel } from '../compose/model-composer.js'
 import { renderHtml, writeArticle } from '../compose/render-html.js'
@@ -16,8 +17,6 @@ import { type DemoAnswer, demoPage } from './demo-page.js'
 import { modelAnswerer } from './eval.js'
 import type { Io } from './io.js'
 import { guarded } from './main.js'
-import { packagedModel } from './model-options.js'
-import { packageRoot } from './package.js'
 import { isMain, runProcess } from './process.js'
 
 const examples = join(packageRoot, 'examples')
