@@ -1,6 +1,7 @@
 /** The decoder of one model directory and the sequences that grow on it: ids or rows in, logits out. */
 
 import { basename, resolve } from 'node:path'
+import type { AbortCheck } from '../common/abort.js'
 import { DisposedError, InputError } from '../common/errors.js'
 import type { SessionOptions } from '../engine/index.js'
 import type { ModelConfig } from '../model/config.js'
@@ -30,7 +31,7 @@ export interface PrefillOptions {
   /** What the rows are, as in promptRows; without it the sequence is never reused. */
   readonly content?: readonly number[]
   /** Looked at between two chunks of the prompt; its reason is thrown. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortCheck | undefined
 }
 
 /**

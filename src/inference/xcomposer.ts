@@ -1,5 +1,6 @@
 /** The whole model for inference: opens a model directory, encodes images, prefills prompts, and grows sequences. */
 import { basename, resolve } from 'node:path'
+import type { AbortCheck } from '../common/abort.js'
 import { InputError } from '../common/errors.js'
 import { packagedModel } from '../common/package-root.js'
 import type { TiledPixels } from '../image/tiles.js'
@@ -26,7 +27,7 @@ export interface PromptOptions {
   /** Most positions that the sequence may have; default the model's context. */
   readonly limit?: number
   /** Looked at between two passes; its reason is thrown. */
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: AbortCheck | undefined
 }
 
 /**
