@@ -126,12 +126,10 @@ export class DecoderSessions {
     const inputs: Record<string, Value> = {
       embeddings: Value.of('f32', [1, tokens, this.config.hiddenSize], step.embeddings),
       logit_index: pairs(step.logitColumns.map((column) => [0, column])),
-      last_index: single(total - 1),
-      total_length: single(total),
     }
     if (branches) Object.assign(inputs, branchInputs(branches, total))
     const own = Object.values(inputs)
-    Object.assign(inputs, cache.tables(positions))
+    Object.assign(inputs, cache.lengthsAt(total), cache.tables(positions))
     const built = this.session({ image, hidden: step.hidden ?? false, branches: branches !== undefined })
     const output = await this.execute(built, inputs, own, cache)
     cache.length = total
@@ -148,11 +146,13 @@ export class DecoderSessions {
     batch.reserve()
     const lastIndex = Value.zeros('i32', [rows])
     lastIndex.data.set(batch.lengths)
+    const totalLength = Value.zeros('i32', [1])
+    totalLength.data[0] = Math.max(...batch.lengths) + 1
     const inputs: Record<string, Value> = {
       embeddings: Value.of('f32', [rows, 1, this.config.hiddenSize], embeddings),
       logit_index: pairs(batch.lengths.map((_, row) => [row, 0])),
       last_index: lastIndex,
-      total_length: single(Math.max(...batch.lengths) + 1),
+      total_length: totalLength,
     }
     const own = Object.values(inputs)
     Object.assign(inputs, batch.tables())
@@ -270,13 +270,6 @@ export class DecoderSessions {
     for (const { session } of this.built.values()) session.dispose()
     this.pool.dispose()
   }
-}
-
-/** A tensor of one number. */
-function single(value: number): Value<'i32'> {
-  const tensor = Value.zeros('i32', [1])
-  tensor.data[0] = value
-  return tensor
 }
 
 /** [batch row, column] pairs, [pairs, 2]. */

@@ -82,6 +82,7 @@ export class KvCache {
   /** Until `dispose`; a pass holds it. */
   readonly lifetime = new Lifetime('sequence', () => this.free())
   private capacity = 0
+  private lengthInputs: { readonly last_index: Value<'i32'>; readonly total_length: Value<'i32'> } | undefined
 
   /** @param limit most positions the sequence may have */
   constructor(
@@ -94,6 +95,14 @@ export class KvCache {
   /** Rotary tables for a step that reaches `total` positions. */
   tables(total: number): { cos: Value; sin: Value } {
     return this.rotary.tables(this.capacity, total)
+  }
+
+  /** What attention reads of the lengths, for a step that reaches `total` entries; the same Values each time. */
+  lengthsAt(total: number): Readonly<Record<'last_index' | 'total_length', Value<'i32'>>> {
+    this.lengthInputs ??= { last_index: Value.zeros('i32', [1]), total_length: Value.zeros('i32', [1]) }
+    this.lengthInputs.last_index.data[0] = total - 1
+    this.lengthInputs.total_length.data[0] = total
+    return this.lengthInputs
   }
 
   /** Positions that fit without growing. */
@@ -180,6 +189,8 @@ export class KvCache {
     this.keys = []
     this.values = []
     this.capacity = 0
+    for (const value of Object.values(this.lengthInputs ?? {})) value.dispose()
+    this.lengthInputs = undefined
     if (this.ownsRotary) this.rotary.dispose()
   }
 }
