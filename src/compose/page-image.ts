@@ -3,7 +3,8 @@
  * deleted or replaced since the library was read, so it is checked here once more. Knows no HTML.
  */
 import sharp from 'sharp'
-import { imageSize, readImageFile } from '../image/decode.js'
+import { imageSize } from '../image/decode.js'
+import { readImageFile } from '../image/read-file.js'
 
 const widest = 1440
 const highest = 1600

@@ -4,9 +4,9 @@
  */
 import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { InputError } from '../common/errors.js'
 import { limited } from '../common/limited.js'
 import { decodeImage } from './decode.js'
+import { ImageError } from './image-error.js'
 
 /** A JPEG is shrunk as far as it goes: its whole stream is read all the same, and damage found. */
 const SMALLEST = [1, 1] as const
@@ -33,7 +33,7 @@ async function problemOf(file: string): Promise<string | undefined> {
     await decodeImage(file, { wanted: SMALLEST })
     return undefined
   } catch (error) {
-    if (error instanceof InputError) return error.message
+    if (error instanceof ImageError) return error.message
     throw error
   }
 }

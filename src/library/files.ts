@@ -8,7 +8,8 @@ import path from 'node:path'
 import { ConfinedPathError, type ConfinedPathProblem, confinedTo } from '../common/confined-path.js'
 import { InputError } from '../common/errors.js'
 import { checkImage } from '../image/check.js'
-import { imageSize, readImageFile } from '../image/decode.js'
+import { imageSize } from '../image/decode.js'
+import { readImageFile } from '../image/read-file.js'
 import { seemsWhole } from '../image/whole.js'
 
 /** Those of HEIC too: such photos are left out by name instead of in silence. */
