@@ -8,6 +8,7 @@ import type { ChatResult } from '../chat/chat.js'
 import { DecoderSequence } from '../inference/decoder-runtime.js'
 import { XComposer } from '../inference/xcomposer.js'
 import { packagedModel } from './model-options.js'
+import { packageRoot } from './package.js'
 
 const capital = 'What is the capital of France?'
 const places = commandModel()
@@ -156,7 +157,7 @@ describe('values that are refused', () => {
     ['log-probabilities without --json', () => ['--logprobs', '3'], /--logprobs: they are printed with --json/],
     ['those of beams', () => ['--json', '--logprobs', '3', '--beams', '2'], /--logprobs: a beam is chosen as a whole/],
     ['a draft that is missing', () => ['--draft', missing()], /no-such-thing: no such model directory; .* --draft/],
-    ['a draft without config.json', () => ['--draft', places.root], /no config\.json in it.* --draft/],
+    ['a draft without config.json', () => ['--draft', join(packageRoot, 'src')], /no config\.json in it.* --draft/],
     ['a draft of nothing', () => ['--draft', ''], /--draft: expected a value, got an empty text/],
     ['a draft and samples', () => ['--draft', places.good, '--sample'], /--draft: only greedy decoding can guess ahead/],
     ['a draft and --lookup', () => ['--draft', places.good, '--lookup'], /--draft: only greedy decoding can guess ahead/],

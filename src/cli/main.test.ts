@@ -61,7 +61,8 @@ describe('wrong usage', () => {
   const missing = () => join(root, 'no-such-thing')
   it.each<[string, () => string[], RegExp]>([
     ['a model directory that is missing', () => ['chat', '--model', missing(), 'x'], /no such model directory/],
-    ['a model directory without config.json', () => ['inspect', '--model', root], /no config\.json/],
+    ['a model directory of nothing', () => ['inspect', '--model', root], /an empty folder, expected a model in it/],
+    ['a model in quantize', () => ['quantize', 'org/name', root], /no such folder; .* xcomposer pull org\/name$/m],
     ['a picture that is missing', () => ['chat', '--image', missing(), 'x'], /--image: no file/],
     ['two questions', () => ['chat', 'what', 'is this'], /expected only one question/],
     ['no question at all', () => ['chat'], /question: expected a text/],

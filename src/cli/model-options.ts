@@ -1,7 +1,9 @@
 /** The options by which commands choose a model and how it answers (SPEC section 9), and loading it. Knows no single command. */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ChatOptions } from '../chat/chat.js'
+import { pulledModel } from '../checkpoint/hub-cache.js'
+import { refuseOtherThings } from '../checkpoint/refusals.js'
 import { InputError } from '../common/errors.js'
 import { XComposer } from '../inference/xcomposer.js'
 import { DEFAULT_TILES } from '../model/config.js'
@@ -25,19 +27,18 @@ export const modelHelp = `  -m, --model DIR            model directory (default:
 
 const providers = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] as const
 
-/** The model directory that `--model` names. @throws InputError when there is none */
+/** The model directory that `--model` names: a folder, or ORG/NAME where it was pulled. @throws InputError when it is none */
 export function modelDirectory(args: Args, option: 'model' | 'draft' = 'model'): string {
   const named = args.text(option)
-  const dir = named ?? packagedModel
-  const stat = statSync(dir, { throwIfNoEntry: false })
-  if (!stat?.isDirectory()) {
-    const advice =
-      named === undefined ? 'reinstall the package, or name one with --model' : `name a model directory with --${option}`
-    throw new InputError(`${dir}: no such model directory; ${advice}`)
-  }
-  if (!existsSync(join(dir, 'config.json'))) {
-    throw new InputError(`${dir}: no config.json in it, so it is no model directory; name one with --${option}`)
-  }
+  if (named !== undefined) return namedModel(named, `name one with --${option}`)
+  refuseOtherThings(packagedModel, 'reinstall the package, or name one with --model')
+  return packagedModel
+}
+
+/** The folder of a model by its path, or by ORG/NAME where it was pulled. @param advice what to do where it is none @throws InputError */
+export function namedModel(named: string, advice = 'name a model directory'): string {
+  const dir = existsSync(named) ? named : (pulledModel(named) ?? named)
+  refuseOtherThings(dir, advice)
   return dir
 }
 
