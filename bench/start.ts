@@ -3,12 +3,13 @@
  * model's file in the page cache. A second program that does the same (start-child.ts) says where the time goes and how much memory was
  * resident at most. There is no peer.
  */
+
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { packageRoot } from '../src/cli/package.js'
 import { XComposerError } from '../src/common/errors.js'
+import { packageRoot } from '../src/common/package-root.js'
 import type { BenchOptions, BenchResult } from './benchmark.js'
 import { factsLine, modelFacts } from './model-facts.js'
 import { digits, median, summarise } from './samples.js'

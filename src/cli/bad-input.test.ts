@@ -1,12 +1,13 @@
 /** Images and prompts at and beyond what is taken, through the command line: answered, or refused in one line with exit code 2. */
+
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { call, chat, commandConfig, commandModel, tokenizerFile } from '../../tests/support/command-line.js'
 import { png } from '../../tests/support/png.js'
+import { packageRoot } from '../common/package-root.js'
 import { Tokenizer } from '../text/tokenizer.js'
-import { packageRoot } from './package.js'
 
 const tokenizer = Tokenizer.load(tokenizerFile)
 const places = commandModel()

@@ -1,14 +1,14 @@
 /** --stop, --logprobs, --draft and --lookup through the command line: on nano, and on a random model without near ties. */
+
 import { copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { call, chat, commandConfig, commandModel, tokenizerFile } from '../../tests/support/command-line.js'
 import { writeRandomModel } from '../../tests/support/random-model.js'
 import type { ChatResult } from '../chat/chat.js'
+import { packagedModel, packageRoot } from '../common/package-root.js'
 import { DecoderSequence } from '../inference/decoder-runtime.js'
 import { XComposer } from '../inference/xcomposer.js'
-import { packagedModel } from './model-options.js'
-import { packageRoot } from './package.js'
 
 const capital = 'What is the capital of France?'
 const places = commandModel()

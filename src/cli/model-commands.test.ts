@@ -1,16 +1,17 @@
 /** The commands that run a model, in process, on a model of random weights: what they print, not what it says. */
+
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeSafetensors } from '../checkpoint/safetensors.js'
+import { packageRoot } from '../common/package-root.js'
 import { parseModelConfig } from '../model/config.js'
 import { modelParameters } from '../model/parameters.js'
 import { initialValues } from '../train/initialise.js'
 import { fakeIo } from './fake-io.js'
 import { main } from './main.js'
-import { packageRoot } from './package.js'
 
 let root = ''
 let model = ''

@@ -1,11 +1,12 @@
 /** The command line as tests call it, and a small model with a tokenizer for it to answer with. */
+
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { fakeIo } from '../../src/cli/fake-io.js'
 import { main } from '../../src/cli/main.js'
-import { packageRoot } from '../../src/cli/package.js'
+import { packageRoot } from '../../src/common/package-root.js'
 import { liveHandles } from '../../src/engine/index.js'
 import { png } from './png.js'
 import { smallConfig, writeRandomModel } from './random-model.js'
