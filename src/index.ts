@@ -2,9 +2,11 @@
  * The library: load a model, chat about images, compose articles, train and measure. What is not exported here may change.
  *
  * @example
- * const model = await XComposer.load('models/nano')
- * const content = [{ type: 'image', image: { file: 'cat.png' } }, { type: 'text', text: 'What is this?' }]
- * for await (const piece of chat(model, [{ role: 'user', content }])) process.stdout.write(piece)
+ * const model = await XComposer.load()
+ * const messages: ChatMessage[] = [
+ *   { role: 'user', content: [{ type: 'image', image: { file: 'cat.png' } }, { type: 'text', text: 'What is this?' }] },
+ * ]
+ * for await (const piece of chat(model, messages)) process.stdout.write(piece)
  * model.dispose()
  */
 

@@ -1,6 +1,7 @@
 /** The whole model for inference: opens a model directory, encodes images, prefills prompts, and grows sequences. */
 import { basename, resolve } from 'node:path'
 import { InputError } from '../common/errors.js'
+import { packagedModel } from '../common/package-root.js'
 import type { TiledPixels } from '../image/tiles.js'
 import type { ModelConfig } from '../model/config.js'
 import { isStretched } from '../model/decoder/rotary.js'
@@ -35,10 +36,10 @@ export class XComposer {
   ) {}
 
   /**
-   * Opens a model directory.
+   * Opens a model directory; without one the packaged nano.
    * @throws InputError when it is missing, broken, or inconsistent
    */
-  static async load(dir: string, options: LoadOptions = {}): Promise<XComposer> {
+  static async load(dir: string = packagedModel, options: LoadOptions = {}): Promise<XComposer> {
     const checkpoint = openModel(dir)
     options.onOpened?.(checkpoint)
     const tokenizer = Tokenizer.load(tokenizerPath(checkpoint))
