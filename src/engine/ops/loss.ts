@@ -1,27 +1,22 @@
 /** Head and cross entropy as one operation, so that the gradient of the logits never meets a one-hot matrix. */
 import type { Dim } from '../graph/dims.js'
 import { ShapeError } from '../graph/errors.js'
-import { expectRank, type Graph, type Operation, type Tensor } from '../graph/graph.js'
+import { expectRank, type Graph } from '../graph/graph.js'
+import { defineOperation, type Tensor } from '../graph/operation.js'
 
 const f32 = (shape: readonly Dim[]) => ({ shape, dtype: 'f32' }) as const
 
-const linearCrossEntropyOp: Operation<null> = {
-  name: 'linearCrossEntropy',
+const linearCrossEntropyOp = defineOperation<[Tensor, Tensor, Tensor], [Tensor, Tensor], null>('linearCrossEntropy', {
   infer([x, w, labels]) {
-    const [rows, inner] = expectRank('linearCrossEntropy', x as Tensor, 'f32', 2)
-    const [vocabulary, width] = expectRank('linearCrossEntropy', w as Tensor, 'f32', 2)
-    if (inner !== width || (labels as Tensor).dtype !== 'i64' || (labels as Tensor).shape[0] !== rows) {
-      throw new ShapeError(
-        'linearCrossEntropy',
-        [(x as Tensor).shape, (w as Tensor).shape, (labels as Tensor).shape],
-        'rows, head and labels that match',
-        'these',
-      )
+    const [rows, inner] = expectRank('linearCrossEntropy', x, 'f32', 2)
+    const [vocabulary, width] = expectRank('linearCrossEntropy', w, 'f32', 2)
+    if (inner !== width || labels.dtype !== 'i64' || labels.shape[0] !== rows) {
+      throw new ShapeError('linearCrossEntropy', [x.shape, w.shape, labels.shape], 'rows, head and labels that match', 'these')
     }
     return [f32([]), f32([rows as Dim, vocabulary as Dim])]
   },
   emit(g, [x, w, labels], [loss, logProbabilities]) {
-    const lp = logProbabilities as Tensor
+    const lp = logProbabilities
     const logits = g.node('FusedMatMul', [x, w], [f32(lp.shape)], { transB: 1 }, 'com.microsoft')[0]
     g.nodeInto('LogSoftmax', [logits], [lp], { axis: -1 })
     const column = g.node(
@@ -34,7 +29,7 @@ const linearCrossEntropyOp: Operation<null> = {
     g.nodeInto('Neg', [average], [loss])
   },
   gradient(g, { inputs: [x, w, labels], outputs: [, logProbabilities], grads: [dy], wanted }) {
-    const [xt, wt, lp] = [x as Tensor, w as Tensor, logProbabilities as Tensor]
+    const [xt, wt, lp] = [x, w, logProbabilities]
     const rows = lp.shape[0] as Dim
     const count = g.node('Cast', [g.node('Size', [labels], [{ shape: [], dtype: 'i64' }])[0]], [f32([])], { to: 1 })[0]
     const factor = g.node('Div', [dy, count], [f32([])])[0]
@@ -53,12 +48,12 @@ const linearCrossEntropyOp: Operation<null> = {
     const minus = g.node('Neg', [xs], [f32(xt.shape)])[0]
     return [dx, g.node('ScatterND', [dense, column, minus], [f32(wt.shape)], { reduction: 'add' })[0], undefined]
   },
-}
+})
 
 /**
  * Mean cross entropy of the head's logits: x [rows, width], head [vocabulary, width], labels i64 [rows] -> scalar.
  * Only labelled rows should be passed: the head is the most expensive layer of a small model.
  */
 export function linearCrossEntropy(g: Graph, x: Tensor, head: Tensor, labels: Tensor): Tensor {
-  return g.apply(linearCrossEntropyOp, [x, head, labels], null)[0] as Tensor
+  return g.apply(linearCrossEntropyOp, [x, head, labels], null)[0]
 }
