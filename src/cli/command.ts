@@ -33,10 +33,14 @@ export interface Args {
   oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined
 }
 
-/** Reads the arguments of a command. @throws InputError for an unknown option or a value of the wrong kind */
-export function readArgs(command: Pick<Command, 'name' | 'options'>, argv: readonly string[]): Args {
+/**
+ * Reads the arguments of a command.
+ * @param program how the command is called, for the hint in errors
+ * @throws InputError for an unknown option or a value of the wrong kind
+ */
+export function readArgs(command: Pick<Command, 'name' | 'options'>, argv: readonly string[], program = 'xcomposer'): Args {
   const options: Options = { ...command.options, help: { type: 'boolean', short: 'h' } }
-  const hint = `see xcomposer ${command.name} --help`
+  const hint = `see ${program} ${command.name} --help`
   let parsed: { values: Record<string, unknown>; positionals: string[] }
   try {
     parsed = parseArgs({ args: [...argv], options, allowPositionals: true })
