@@ -60,6 +60,8 @@ describe('a training run', () => {
         },
       }
       await expect(train(cut, watched)).rejects.toThrow('cut off')
+      // An interrupt saves the state; a process that is killed cannot, and continues from the last checkpoint.
+      rmSync(join(cut.out, 'state', 'step-0000005.safetensors'))
       const notices: string[] = []
       await train(cut, { resume: true, onNotice: (line) => notices.push(line) })
       expect(notices).toEqual(['continuing after step 4'])

@@ -185,12 +185,15 @@ class Run {
       rmSync(this.states, { recursive: true, force: true })
       rmSync(this.metrics, { force: true })
     }
-    let step = loadState(this.states, graph.parameters, this.fingerprint)
+    const first = loadState(this.states, graph.parameters, this.fingerprint)
+    let step = first
     trimMetrics(this.metrics, step)
     if (step > 0) options.onNotice?.(`continuing after step ${step}`)
     const rates = tensorRates(this.start.config, this.specs, recipeRates(recipe))
     const adam = { betas: recipe.betas, epsilon: recipe.eps, maxNorm: recipe.clip }
     for (; step < recipe.steps; step++) {
+      // What was learned since the last checkpoint is kept: calling again goes on here.
+      if (options.signal?.aborted && step > first) saveState(this.states, graph.parameters, step, this.fingerprint, recipe.keep)
       options.signal?.throwIfAborted()
       const began = performance.now()
       let loss = 0
