@@ -1,4 +1,5 @@
 /** Images and prompts at and beyond what is taken, through the command line: answered, or refused in one line with exit code 2. */
+
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
