@@ -1,8 +1,8 @@
 /** Images of a request, decoded, resized, and encoded to rows for the decoder. */
 import { createHash } from 'node:crypto'
-import { decodeImage, imageSize, readImageFile } from '../image/decode.js'
-import { preprocess } from '../image/preprocess.js'
-import { type TiledPixels, tiledTokens, tileLayout, tilePixels } from '../image/tiles.js'
+import { imageSize, type Reading, readImageFile } from '../image/decode.js'
+import { type TiledPixels, tiledTokens, tileLayout } from '../image/tiles.js'
+import { towerInput } from '../image/tower-input.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import { DEFAULT_TILES } from '../model/config.js'
 import { ImageCache } from './image-cache.js'
@@ -14,6 +14,8 @@ export type ImageSource = { readonly file: string } | { readonly bytes: Uint8Arr
 export interface ImageOptions {
   /** Tiles an image of a tiled (4KHD) model may be cut into; default 25. Other models ignore it. */
   readonly maxTiles?: number
+  /** Default 'upright'; 'reference' to compare with the reference's numbers. */
+  readonly reading?: Reading
 }
 
 /** Rows of images seen before, by model: what an image is to one model is nothing to another. */
@@ -49,17 +51,17 @@ export async function openImages(
   const { vision } = model.config
   if (!vision) await model.encodeImages(new Float32Array(0), 0)
   const tiles = vision?.tiled ? (options.maxTiles ?? DEFAULT_TILES) : 0
+  const { reading = 'upright' } = options
   const size = vision?.imageSize ?? 0
   const loaded = await Promise.all(pictures.map(load))
-  const keys = loaded.map(({ bytes }) => `${createHash('sha256').update(bytes).digest('hex')} ${tiles}`)
+  const keys = loaded.map(({ bytes }) => `${createHash('sha256').update(bytes).digest('hex')} ${tiles} ${reading}`)
   return Promise.all(
     loaded.map(async ({ bytes, name }, i): Promise<OpenedImage> => {
       const key = keys[i] as string
       const rows = cacheOf(model).get(key)
       if (rows) return { key, rows }
       if (keys.indexOf(key) < i) return { key }
-      const image = await decodeImage(bytes, { name })
-      return { key, pixels: tiles > 0 ? tilePixels(image, tiles, size) : preprocess(image, size) }
+      return { key, pixels: await towerInput(bytes, { size, maxTiles: tiles }, { name, reading }) }
     }),
   )
 }
@@ -115,7 +117,7 @@ export async function imageTokens(
   const counts: number[] = []
   for (const picture of pictures) {
     const { bytes, name } = await load(picture)
-    const { width, height } = await imageSize(bytes, { name })
+    const { width, height } = await imageSize(bytes, { name, reading: options.reading ?? 'upright' })
     const { tilesHigh, tilesWide } = tileLayout(width, height, options.maxTiles ?? DEFAULT_TILES, tile)
     counts.push(tiledTokens(tilesHigh, tilesWide, tile / patchSize / 2))
   }

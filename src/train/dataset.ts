@@ -92,7 +92,7 @@ export function openDataset(options: DatasetOptions): Dataset {
     shares,
     batchSize * window,
   )
-  const store = new ImageStore(options.cacheBytes ?? 1_500_000_000)
+  const store = new ImageStore(options.imageSize, options.cacheBytes ?? 1_500_000_000)
   const example = (pick: Pick): Example => {
     const source = at(sources, pick.source)
     const made = source.examples[pick.record] ?? tokenise(source, pick.record, options)
@@ -143,7 +143,7 @@ async function pixelsOf(
     if (record.kind === 'text') return []
     return record.images.map((file, i) => ({ file, record, kind: source.augment, key: hash(seed, AUGMENT, sample.number, i) }))
   })
-  const stored = await Promise.all(wanted.map(({ file }) => store.get(file)))
+  const stored = await Promise.all(wanted.map(({ file, kind }) => store.get(file, kind)))
   const each = 3 * imageSize * imageSize
   const pixels = new Float32Array(wanted.length * each)
   wanted.forEach(({ record, kind, key }, i) => {
