@@ -7,9 +7,9 @@ import { createInterface, type Interface } from 'node:readline'
 import { type ChatImage, type ChatMessage, type ChatOptions, chat } from '../chat/chat.js'
 import { InputError } from '../common/errors.js'
 import type { XComposer } from '../inference/xcomposer.js'
-import { imageArgument, STANDARD_INPUT } from './image-argument.js'
+import { imageArgument, PICTURE, STANDARD_INPUT } from './image-argument.js'
 import type { Io } from './io.js'
-import { streamed, userMessage } from './messages.js'
+import { userMessage } from './messages.js'
 import { pastedPath, pastedPaths } from './pasted-path.js'
 
 const HELP = `/image FILE  adds a picture to the next question (or drop the file here)
@@ -81,8 +81,9 @@ export async function dialogue(
     running = new AbortController()
     try {
       const asked = [...messages, userMessage(wish.text, waiting)]
-      const answer = chat(model, asked, { ...settings, overflow: 'forget', signal: running.signal })
-      const { text } = await streamed(answer, (piece) => io.out(piece))
+      const answer = chat(model, asked, { ...settings, overflow: 'drop-oldest-turns', signal: running.signal })
+      for await (const piece of answer) io.out(piece)
+      const { text } = await answer.result
       messages = [...asked, { role: 'assistant', content: text }]
       waiting = []
     } catch (error) {
@@ -102,7 +103,7 @@ export async function dialogue(
 /** A picture that is dropped on a terminal comes as its path, without a command. */
 function dropped(line: Line): Line {
   const file = line.kind === 'question' ? pastedPath(line.text) : ''
-  const picture = /\.(png|jpe?g|webp|gif)$/i.test(file) && statSync(file, { throwIfNoEntry: false })?.isFile()
+  const picture = PICTURE.test(file) && statSync(file, { throwIfNoEntry: false })?.isFile()
   return picture ? { kind: 'image', paths: file } : line
 }
 

@@ -106,7 +106,7 @@ export function answerSettings(args: Args): ChatOptions {
   return {
     maxNewTokens,
     repetitionPenalty,
-    sampling: greedy ? 'greedy' : { temperature: temperature ?? 1, topP: topP ?? 0.8, topK: topK ?? 50, seed: seed ?? 0 },
+    ...(greedy ? {} : { sample: true, temperature: temperature ?? 1, topP: topP ?? 0.8, topK: topK ?? 50, seed: seed ?? 0 }),
     ...(beams === undefined ? {} : { beams }),
     ...(args.flag('lookup') ? { lookup: true } : {}),
     ...(maxTiles === undefined ? {} : { maxTiles }),
