@@ -11,7 +11,7 @@ export const STANDARD_INPUT = '-'
 /** What a pipe may bring; the decoder takes no more either. */
 const MOST_BYTES = 200 * 1024 * 1024
 /** Names that pictures have, to find one in a folder or on a line. What a file is shows in its bytes. */
-export const PICTURE = /\.(png|jpe?g|webp|gif|avif|tiff?)$/i
+export const PICTURE = /\.(png|jpe?g|webp|gif|avif|tiff?|hei[cf])$/i
 const PICTURES = 'a PNG, JPEG, WebP, GIF, AVIF or TIFF picture'
 
 /**
