@@ -51,8 +51,9 @@ class Ours {
     const losses: number[] = []
     const start = performance.now()
     for (let i = 0; i < steps; i++) {
-      losses.push(await this.graph.step(this.inputs.batch))
-      adamwStep(this.graph.parameters, this.rates, ++this.step, optimiser.rate, optimiser, this.graph.pool)
+      const { loss, targets } = await this.graph.step(this.inputs.batch)
+      losses.push(loss / targets)
+      adamwStep(this.graph.parameters, this.rates, ++this.step, optimiser.rate, optimiser, targets, this.graph.pool)
     }
     return { seconds: (performance.now() - start) / 1000, losses }
   }
