@@ -31,12 +31,12 @@ export const chatCommand: Command = {
 Answers a question about pictures, or a question without any. Without a question: a dialogue on a terminal, otherwise the question
 is read from standard input.
 
-  -i, --image FILE           a picture (png, jpeg, webp, gif); - for standard input; may be given several times
+  -i, --image FILE           a picture; - reads it from standard input; may be given several times
       --system TEXT          a system text before the dialogue
       --stop TEXT            the answer ends before this text; may be given several times
       --draft DIR            a smaller model with the same tokenizer that guesses ahead; greedy only
       --logprobs N           with --json: log-probabilities of the tokens, with N alternatives each (0 to 20)
-      --json                 print {text, ids, usage, timings} instead of the text
+      --json                 print {text, ids, usage, timings, finishReason} instead of the text
 ${modelHelp}
 ${answerHelp}
 
