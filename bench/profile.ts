@@ -15,7 +15,7 @@ import { XComposer } from '../src/inference/xcomposer.js'
 import type { VisionConfig } from '../src/model/config.js'
 import { projector } from '../src/model/projector/mlp.js'
 import { visionTower } from '../src/model/vision/tower.js'
-import type { BenchOptions, BenchResult } from './benchmark.js'
+import { type Benchmark, type BenchResult, MODEL_HELP, type ModelContext, modelOf, modelOption } from './benchmark.js'
 import { writePicture } from './decode-inputs.js'
 import { flatPrompt } from './image-inputs.js'
 import { factsLine, modelFacts } from './model-facts.js'
@@ -112,7 +112,7 @@ async function question(model: XComposer, seen: VisionParts, file: string, size:
 }
 
 /** Reports milliseconds of one question and its answer, the medians of its parts added up. */
-export async function benchProfile(o: BenchOptions): Promise<BenchResult> {
+async function benchProfile(o: ModelContext): Promise<BenchResult> {
   const facts = modelFacts(o.model)
   const temporary = mkdtempSync(join(tmpdir(), 'xcomposer-bench-'))
   const model = await XComposer.load(o.model, { threads: o.threads })
@@ -164,4 +164,12 @@ export async function benchProfile(o: BenchOptions): Promise<BenchResult> {
 
 function sum(times: Times): number {
   return Object.values(times).reduce((n, ms) => n + ms, 0)
+}
+
+/** `bench -- profile`. */
+export const profileBenchmark: Benchmark = {
+  summary: 'where the time of one question about one picture goes',
+  options: { ...modelOption },
+  help: MODEL_HELP,
+  run: (args, context) => benchProfile({ ...context, ...modelOf(args) }),
 }

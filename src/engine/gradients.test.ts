@@ -2,11 +2,15 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { gradients } from './graph/autodiff.js'
 import { elements } from './graph/dims.js'
-import { Graph, type Tensor } from './graph/graph.js'
+import { GradientError } from './graph/errors.js'
+import { Graph } from './graph/graph.js'
+import { defineOperation, operations, type Tensor } from './graph/operation.js'
 import { add, gelu, mean, mul, quickGelu, scale, silu } from './ops/arithmetic.js'
-import { rotary } from './ops/attention.js'
+import { cachedAttention, fullAttention, rotary } from './ops/attention.js'
+import { resizeHeads } from './ops/head-size.js'
 import { linearCrossEntropy } from './ops/loss.js'
 import { layerNorm, linear, matmul, rmsNorm, softmax } from './ops/products.js'
+import { quantizedLinear } from './ops/quantized.js'
 import { addRows, embedding, gatherRows, setRows } from './ops/rows.js'
 import { concat, convolutionIndex, gatherPixels, padFront, reshape, split, transpose } from './ops/shape.js'
 import { liveHandles } from './runtime/handles.js'
@@ -124,8 +128,8 @@ const cases: Record<string, Case> = {
   },
   linearCrossEntropy: {
     parameters: { x: [3, 4], w: [6, 4] },
-    fixed: { i: ids(2, 5, 2) },
-    build: (g, { x, w, i }) => linearCrossEntropy(g, x!, w!, i!),
+    fixed: { i: ids(2, 5, 2), c: { dtype: 'f32', shape: [3], data: Float32Array.of(1, 0.25, 2) } },
+    build: (g, { x, w, i, c }) => linearCrossEntropy(g, x!, w!, i!, c!),
   },
 }
 
@@ -176,6 +180,54 @@ describe('gradients agree with central differences', () => {
       }
     }
     expect(f.shape).toEqual([])
+  })
+})
+
+/** Operations that answer with GradientError: what stands in for each in training is another operation. */
+const inferenceOnly: Record<string, (g: Graph, x: Tensor) => unknown> = {
+  quantizedLinear: (g, x) =>
+    quantizedLinear(g, x, g.weight('values', 'u8', [4, 1, 16]), g.weight('scales', 'f32', [4]), { bits: 4, blockSize: 32 }),
+  fullAttention: (g, x) => fullAttention(g, x, x, x, 2),
+  resizeHeads: (g, x) => resizeHeads(g, x, 8, 16),
+  cachedAttention(g, x) {
+    const past = (name: string) => g.input(name, 'f32', [1, 1, 8, 16])
+    const tables = { cos: g.input('cos', 'f32', [8, 8]), sin: g.input('sin', 'f32', [8, 8]) }
+    const lengths = { lastIndex: g.input('last', 'i32', [1]), totalLength: g.input('total', 'i32', [1]) }
+    const caches = { pastKey: past('keys'), pastValue: past('values') }
+    // 2 heads of queries beside one of keys and one of values, 8 wide.
+    return cachedAttention(g, x, { heads: 2, kvHeads: 1, ...tables, ...lengths, ...caches })
+  },
+}
+
+describe('the operation table', () => {
+  it('has a gradient checked above, or a refusal below, for every operation', () => {
+    const checked = new Set<string>()
+    for (const c of Object.values(cases)) {
+      const g = new Graph('names')
+      loss(g, c)
+      for (const { operation } of g.tape) checked.add(operation.name)
+    }
+    const missing = [...operations.values()].filter(({ name, gradient }) => !(gradient ? checked.has(name) : inferenceOnly[name]))
+    expect(missing.map(({ name }) => name)).toEqual([])
+  })
+
+  it.each(Object.entries(inferenceOnly))('%s over a trainable parameter is refused by name', (name, build) => {
+    const g = new Graph('refused')
+    const x = g.trainable('x', [1, 2, 32])
+    // The heads are resized before they meet the cache.
+    const said = name === 'cachedAttention' ? 'resizeHeads' : name
+    expect(() => build(g, x)).toThrow(`${said}: has no gradient, but its input "x" of [1, 2, 32] requires one`)
+    const inference = new Graph('taken')
+    build(inference, inference.input('x', 'f32', [1, 2, 32]))
+  })
+
+  it('refuses a bare node over a trainable parameter', () => {
+    const g = new Graph('bare')
+    expect(() => g.node('Relu', [g.trainable('x', [2])], [{ shape: [2], dtype: 'f32' }])).toThrow(GradientError)
+  })
+
+  it('refuses a name that is taken', () => {
+    expect(() => defineOperation('linear', { infer: () => [], emit() {} })).toThrow('operation linear is defined twice')
   })
 })
 

@@ -2,9 +2,10 @@
 
 export { gradients } from './graph/autodiff.js'
 export { type Dim, product, type Shape } from './graph/dims.js'
-export { EngineError, ShapeError } from './graph/errors.js'
-export { Graph, type Tensor } from './graph/graph.js'
+export { EngineError, GradientError, ShapeError } from './graph/errors.js'
+export { Graph } from './graph/graph.js'
 export type { ArrayOf, Dtype } from './graph/onnx.js'
+export { defineOperation, type Operation, operations, type Tensor } from './graph/operation.js'
 export { add, gelu, mean, mul, quickGelu, scale, silu, width } from './ops/arithmetic.js'
 export { type CachedAttention, cachedAttention, fullAttention, rotary } from './ops/attention.js'
 export { cacheWidth } from './ops/head-size.js'

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { InputError } from '../common/errors.js'
 import { firstIssue } from '../common/schema-issue.js'
+import { misspeltKey } from '../common/spelling.js'
 
 /** Ranks and scale of one kind of PLoRA layer: y += scale * B A x. */
 export interface PloraConfig {
@@ -139,6 +140,9 @@ export interface CheckpointShapes {
 export function parseModelConfig(json: unknown, file: string, shapes: CheckpointShapes = {}): ModelConfig {
   const c = checked(schema, json, `${file}: field`)
   const fail = (text: string) => new InputError(`${file}: ${text}`)
+  // Unknown keys are those of other tools; one that is a slip of the pen from a known one would silently give way to its default.
+  const misspelt = misspeltKey(Object.keys(json as object), Object.keys(schema.shape))
+  if (misspelt) throw fail(`field "${misspelt.key}": unknown; did you mean "${misspelt.meant}"?`)
   if (c.hidden_size % c.num_attention_heads) {
     throw fail(`hidden_size ${c.hidden_size} is not divisible by num_attention_heads ${c.num_attention_heads}`)
   }

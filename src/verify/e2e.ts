@@ -46,7 +46,9 @@ export const check: GoldenCheck = {
     try {
       for (const name of golden.names) {
         const picture = name.replace(/\.projected_first8$/, '')
-        const rows = (await encodeMessageImages(model, [{ file: join(dir, picture) }]))[0] as Float32Array
+        const rows = (
+          await encodeMessageImages(model, [{ file: join(dir, picture) }], { reading: 'reference' })
+        )[0] as Float32Array
         const wanted = golden.floats(name)
         const d = difference(rows.subarray(0, wanted.length), wanted, 1e-4, 0)
         yield { name: `features of ${picture}`, passed: d.ratio <= 1, largestError: d.largest }
@@ -67,6 +69,7 @@ async function* checkCase(model: XComposer, dir: string, name: string, c: Case):
   const features = await encodeMessageImages(
     model,
     c.images.map((image) => ({ file: join(dir, image) })),
+    { reading: 'reference' },
   )
   const start = () => model.prefill(prompt.parts, features)
   const settings =

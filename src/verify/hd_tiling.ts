@@ -38,7 +38,7 @@ export const check: GoldenCheck = {
       yield layoutCase(`${c.size.join('x')} in ${c.hd_num} tiles`, c.size, c)
     }
     for (const c of z.array(Pixels).parse(read('pixels.json'))) {
-      const image = await decodeImage(join(dir, c.file))
+      const image = await decodeImage(join(dir, c.file), { reading: 'reference' })
       yield layoutCase(`${c.file} layout in ${c.hd_num} tiles`, [image.width, image.height], c)
       const canvas = tileCanvas(image, tileLayout(image.width, image.height, c.hd_num, c.tile))
       yield { name: `${c.file} bytes in ${c.hd_num} tiles`, passed: sha(canvas.data) === c.u8_sha256, detail: 'by hash' }

@@ -5,7 +5,8 @@
 
 import { zerosLike } from '../ops/shape.js'
 import { ShapeError } from './errors.js'
-import type { Contribution, GradientContext, Graph, Operation, TapeEntry, Tensor } from './graph.js'
+import type { Graph } from './graph.js'
+import type { AnyOperation, Contribution, GradientContext, TapeEntry, Tensor, Tensors } from './operation.js'
 
 /**
  * Gradients of a scalar loss with respect to `parameters`, as tensors of the same graph.
@@ -21,9 +22,9 @@ export function gradients(g: Graph, loss: Tensor, parameters: readonly Tensor[])
     pending.set(t.name, [sum])
     return sum
   }
-  g.withoutGradients(() => {
+  return g.withoutGradients(() => {
     for (const entry of [...g.tape].reverse()) {
-      const operation = entry.operation as unknown as Operation<unknown>
+      const { operation } = entry
       const short = fromProduct(g, entry, operation, pending)
       if (short) {
         const input = entry.inputs[0] as Tensor
@@ -34,7 +35,7 @@ export function gradients(g: Graph, loss: Tensor, parameters: readonly Tensor[])
       const grads = entry.outputs.map(total)
       if (!operation.gradient || grads.every((d) => d === undefined)) continue
       const wanted = entry.inputs.map((t) => t.requiresGrad)
-      const context: GradientContext<unknown> = {
+      const context: GradientContext<Tensors, Tensors, unknown> = {
         inputs: entry.inputs,
         outputs: entry.outputs,
         grads,
@@ -48,20 +49,20 @@ export function gradients(g: Graph, loss: Tensor, parameters: readonly Tensor[])
       })
       for (const output of entry.outputs) pending.delete(output.name)
     }
+    return new Map(
+      parameters.flatMap((p): [string, Tensor][] => {
+        const d = total(p)
+        return d ? [[p.name, d]] : []
+      }),
+    )
   })
-  const result = new Map<string, Tensor>()
-  for (const parameter of parameters) {
-    const d = total(parameter)
-    if (d) result.set(parameter.name, d)
-  }
-  return result
 }
 
 /** The gradient of an operation that takes its output's gradient as factors, if that gradient is nothing else. */
 function fromProduct(
   g: Graph,
   { inputs: [input], outputs: [output], attributes }: TapeEntry,
-  operation: Operation<unknown>,
+  operation: AnyOperation,
   pending: ReadonlyMap<string, Contribution[]>,
 ): Tensor | undefined {
   const [part, ...others] = pending.get(output?.name ?? '') ?? []

@@ -28,3 +28,15 @@ export class EngineError extends XComposerError {
     super(`engine: ${call} failed: ${text.replace(/\s*\n\s*/g, ' ')}`)
   }
 }
+
+/** A gradient is asked through something that has none: weights stored in blocks, fused attention, a bare node. */
+export class GradientError extends XComposerError {
+  constructor(
+    readonly operation: string,
+    readonly tensor: { readonly name: string; readonly shape: readonly Dim[] },
+  ) {
+    super(
+      `${operation}: has no gradient, but its input "${tensor.name}" of [${tensor.shape.join(', ')}] requires one; it is for inference only, train with its differentiable form`,
+    )
+  }
+}

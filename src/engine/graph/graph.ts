@@ -7,75 +7,9 @@
 import { basename } from 'node:path'
 import { libraryPath } from '../runtime/ort.js'
 import { type Dim, elements, type Shape, sameShape } from './dims.js'
-import { ShapeError } from './errors.js'
+import { GradientError, ShapeError } from './errors.js'
 import { type Attribute, type Dtype, encodeModel, type InitializerRecord, type NodeRecord, type ValueRecord } from './onnx.js'
-
-/** A symbolic tensor of one graph. */
-export interface Tensor {
-  readonly name: string
-  readonly dtype: Dtype
-  readonly shape: Shape
-  /** Whether a trainable parameter stands behind it. */
-  readonly requiresGrad: boolean
-}
-
-/** Shape and type of a tensor that an operation is about to make. */
-export interface Signature {
-  readonly shape: Shape
-  readonly dtype: Dtype
-}
-
-/** An operation: what it makes, what it emits forward, and how gradients flow back, in one place. */
-export interface Operation<A> {
-  readonly name: string
-  /** Checks the inputs and gives the outputs' signatures; throws ShapeError. */
-  infer(inputs: readonly Tensor[], attributes: A): readonly Signature[]
-  emit(g: Graph, inputs: readonly Tensor[], outputs: readonly Tensor[], attributes: A): void
-  /**
-   * Given the gradients of the outputs, the gradients of the inputs (undefined where there is none or `wanted` is
-   * false). Absent means that nothing flows back.
-   */
-  gradient?(g: Graph, context: GradientContext<A>): readonly (Contribution | undefined)[]
-  /**
-   * For an operation of one input and one output: the input's gradient straight from factors of the output's, where that
-   * is cheaper than from their product; undefined where it is not.
-   */
-  gradientOfProduct?(g: Graph, input: Tensor, product: Product, attributes: A): Tensor | undefined
-}
-
-/** A gradient that is zero but for some rows: added into the sum of the others without a dense copy. */
-export interface ScatteredRows {
-  readonly index: Tensor
-  readonly rows: Tensor
-}
-
-/** A gradient that is left [..., n] times right [n, m], not multiplied out yet: what receives it may know a shorter way. */
-export interface Product {
-  readonly left: Tensor
-  readonly right: Tensor
-}
-
-/** What a gradient rule gives for one input. */
-export type Contribution = Tensor | ScatteredRows | Product
-
-/** What a gradient rule sees. */
-export interface GradientContext<A> {
-  readonly inputs: readonly Tensor[]
-  readonly outputs: readonly Tensor[]
-  /** Gradient of each output; undefined where nothing flows. */
-  readonly grads: readonly (Tensor | undefined)[]
-  /** Which inputs need a gradient. */
-  readonly wanted: readonly boolean[]
-  readonly attributes: A
-}
-
-/** One recorded operation. */
-export interface TapeEntry {
-  readonly operation: Operation<never>
-  readonly inputs: readonly Tensor[]
-  readonly outputs: readonly Tensor[]
-  readonly attributes: unknown
-}
+import type { AnyOperation, Operation, Signature, TapeEntry, Tensor, Tensors } from './operation.js'
 
 /** Base name of the file that a model names for weights handed over at run time; any existing file would do. */
 const weightPlaceholder = basename(libraryPath())
@@ -96,6 +30,8 @@ export class Graph {
   private readonly renamed = new Map<string, string>()
   private counter = 0
   private recording = true
+  /** Whether nodes are being written by an operation, which answers for their gradient. */
+  private withinOperation = false
   /** Recorded operations in order; read by autodiff. */
   readonly tape: TapeEntry[] = []
 
@@ -179,6 +115,17 @@ export class Graph {
     return made
   }
 
+  /** Emits one node with one float output of the given shape. For operations and gradient rules only. */
+  float(
+    type: string,
+    inputs: readonly (Tensor | undefined)[],
+    shape: Shape,
+    attributes: Record<string, Attribute> = {},
+    domain: '' | 'com.microsoft' = '',
+  ): Tensor {
+    return this.node(type, inputs, [{ shape, dtype: 'f32' }], attributes, domain)[0] as Tensor
+  }
+
   /** Emits one node that writes tensors which already have names. */
   nodeInto(
     type: string,
@@ -187,6 +134,8 @@ export class Graph {
     attributes: Record<string, Attribute> = {},
     domain: '' | 'com.microsoft' = '',
   ): void {
+    const source = this.recording && !this.withinOperation ? inputs.find((x) => x?.requiresGrad) : undefined
+    if (source) throw new GradientError(type, source)
     this.nodes.push({
       type,
       domain,
@@ -200,12 +149,28 @@ export class Graph {
     return { name: this.unique(`t${this.counter++}`), dtype: s.dtype, shape: s.shape, requiresGrad }
   }
 
-  /** Applies an operation: infers, emits, and records it when a gradient may have to flow through it. */
-  apply<A>(operation: Operation<A>, inputs: readonly Tensor[], attributes: A): Tensor[] {
-    const requiresGrad = this.recording && operation.gradient !== undefined && inputs.some((t) => t.requiresGrad)
-    const outputs = operation.infer(inputs, attributes).map((s) => this.fresh(s, requiresGrad && s.dtype === 'f32'))
-    operation.emit(this, inputs, outputs, attributes)
-    if (requiresGrad) this.tape.push({ operation: operation as unknown as Operation<never>, inputs, outputs, attributes })
+  /**
+   * Applies an operation: infers, emits, and records it when a gradient may have to flow through it.
+   * @throws GradientError when one would have to and the operation has none
+   */
+  apply<In extends Tensors, Out extends Tensors, A>(
+    operation: Operation<In, Out, A>,
+    inputs: NoInfer<In>,
+    attributes: NoInfer<A>,
+  ): Out {
+    const source = this.recording ? inputs.find((t) => t.requiresGrad) : undefined
+    if (source && !operation.gradient) throw new GradientError(operation.name, source)
+    const recorded = source !== undefined
+    const signatures: readonly Signature[] = operation.infer(inputs, attributes)
+    const outputs = signatures.map((s) => this.fresh(s, recorded && s.dtype === 'f32')) as Tensors as Out
+    const before = this.withinOperation
+    this.withinOperation = true
+    try {
+      operation.emit(this, inputs, outputs, attributes)
+    } finally {
+      this.withinOperation = before
+    }
+    if (recorded) this.tape.push({ operation: operation as unknown as AnyOperation, inputs, outputs, attributes })
     return outputs
   }
 
@@ -227,7 +192,7 @@ export class Graph {
   output(name: string, tensor: Tensor): void {
     this.outputs.push({ name: this.unique(name), dtype: tensor.dtype, shape: tensor.shape })
     if (this.inputs.some((v) => v.name === tensor.name) || this.renamed.has(tensor.name) || this.initializers.has(tensor.name)) {
-      this.nodeInto('Identity', [tensor], [{ ...tensor, name }])
+      this.withoutGradients(() => this.nodeInto('Identity', [tensor], [{ ...tensor, name }]))
     } else {
       this.renamed.set(tensor.name, name)
     }

@@ -1,38 +1,39 @@
 /** What attention needs besides products: rotary positions, and the fused attention over a KV cache for inference. */
 import type { Dim } from '../graph/dims.js'
 import { ShapeError } from '../graph/errors.js'
-import { expectRank, expectShape, type Graph, type Operation, staticDim, type Tensor } from '../graph/graph.js'
+import { expectRank, expectShape, type Graph, staticDim } from '../graph/graph.js'
+import { defineOperation, type Operation, type Tensor, type Tensors } from '../graph/operation.js'
 import { cacheWidth, resizeHeads } from './head-size.js'
 
-const rotaryOp: Operation<{ backwards: boolean }> = {
-  name: 'rotary',
+const rotaryOp: Operation<[Tensor, Tensor, Tensor, Tensor], [Tensor], { backwards: boolean }> = defineOperation<
+  [Tensor, Tensor, Tensor, Tensor],
+  [Tensor],
+  { backwards: boolean }
+>('rotary', {
   infer([x, positions, cos]) {
-    const shape = expectRank('rotary', x as Tensor, 'f32', 4)
+    const shape = expectRank('rotary', x, 'f32', 4)
     const half = staticDim('rotary', shape, 3) / 2
-    if ((cos as Tensor).shape[1] !== half || (positions as Tensor).dtype !== 'i64') {
-      throw new ShapeError('rotary', [shape, (cos as Tensor).shape], `tables of [positions, ${half}]`, 'another')
+    if (cos.shape[1] !== half || positions.dtype !== 'i64') {
+      throw new ShapeError('rotary', [shape, cos.shape], `tables of [positions, ${half}]`, 'another')
     }
     return [{ shape, dtype: 'f32' }]
   },
   emit(g, [x, positions, cos, sin], outputs, { backwards }) {
-    const s = sin as Tensor
+    const s = sin
     const table = backwards ? g.node('Neg', [s], [{ shape: s.shape, dtype: 'f32' }])[0] : s
     g.nodeInto('RotaryEmbedding', [x, positions, cos, table], outputs, { interleaved: 0 }, 'com.microsoft')
   },
-  gradient: (g, { inputs: [, positions, cos, sin], grads: [dy], attributes: { backwards } }) => [
-    g.apply(rotaryOp, [dy, positions, cos, sin] as Tensor[], { backwards: !backwards })[0],
-    undefined,
-    undefined,
-    undefined,
-  ],
-}
+  gradient(g, { inputs: [, positions, cos, sin], grads: [dy], attributes: { backwards } }): [Tensor] {
+    return g.apply(rotaryOp, [dy, positions, cos, sin], { backwards: !backwards })
+  },
+})
 
 /**
  * Rotary position embedding, half-split convention (SPEC 4): x [batch, heads, tokens, d], positions i64 [1] (the first
  * position; the others follow), tables [positions, d/2]. A rotation's gradient is the rotation backwards.
  */
 export function rotary(g: Graph, x: Tensor, positions: Tensor, cos: Tensor, sin: Tensor): Tensor {
-  return g.apply(rotaryOp, [x, positions, cos, sin], { backwards: false })[0] as Tensor
+  return g.apply(rotaryOp, [x, positions, cos, sin], { backwards: false })[0]
 }
 
 /** The cache and the bookkeeping of fused attention. */
@@ -58,13 +59,41 @@ export interface CachedAttention {
   }
 }
 
+/** Inputs: packed heads, past keys and values, last index, total length, cos, sin, and for branches their positions and bias. */
+const cachedAttentionOp = defineOperation<Tensors, [Tensor, Tensor, Tensor], { heads: number; kvHeads: number; headDim: number }>(
+  'cachedAttention',
+  {
+    infer([qkv, pastKey, pastValue], { heads }) {
+      const [batch, tokens] = (qkv as Tensor).shape as [Dim, Dim]
+      const [key, value] = [pastKey as Tensor, pastValue as Tensor]
+      return [
+        { shape: [batch, tokens, heads * staticDim('cachedAttention', key.shape, 3)], dtype: 'f32' },
+        { shape: key.shape, dtype: 'f32' },
+        { shape: value.shape, dtype: 'f32' },
+      ]
+    },
+    emit(g, [qkv, ...rest], outputs, { heads, kvHeads, headDim }) {
+      const wide = staticDim('cachedAttention', (rest[0] as Tensor).shape, 3)
+      const attributes = {
+        num_heads: heads,
+        kv_num_heads: kvHeads,
+        do_rotary: 1,
+        rotary_interleaved: 0,
+        // By itself the kernel scales for the width that it sees.
+        ...(wide === headDim ? {} : { scale: { float: 1 / Math.sqrt(headDim) } }),
+      }
+      g.nodeInto('GroupQueryAttention', [qkv, undefined, undefined, ...rest], outputs, attributes, 'com.microsoft')
+    },
+  },
+)
+
 /**
  * Causal grouped-query attention with rotary positions over a KV cache (inference only): qkv [batch, tokens,
  * (heads + 2 kvHeads) d] packed as queries | keys | values. Returns the output [batch, tokens, heads d] and the caches,
  * which are meant to be bound to the memory of the past ones (in place).
  */
 export function cachedAttention(g: Graph, qkv: Tensor, a: CachedAttention): { output: Tensor; key: Tensor; value: Tensor } {
-  const [batch, tokens] = expectRank('cachedAttention', qkv, 'f32', 3)
+  expectRank('cachedAttention', qkv, 'f32', 3)
   const packed = a.heads + 2 * a.kvHeads
   const d = staticDim('cachedAttention', qkv.shape, 2) / packed
   if (d % 2 !== 0) throw new ShapeError('cachedAttention', [qkv.shape], `${packed} heads of an even size`, `a size of ${d}`)
@@ -73,38 +102,30 @@ export function cachedAttention(g: Graph, qkv: Tensor, a: CachedAttention): { ou
   for (const past of [a.pastKey, a.pastValue]) expectShape('cachedAttention', 'a cache', past, [rows, a.kvHeads, capacity, wide])
   const branches = a.branches ? [a.branches.positions, a.branches.bias] : []
   const heads = resizeHeads(g, qkv, d, wide)
-  const inputs = [heads, undefined, undefined, a.pastKey, a.pastValue, a.lastIndex, a.totalLength, a.cos, a.sin, ...branches]
-  const [output, key, value] = g.node(
-    'GroupQueryAttention',
-    inputs,
-    [
-      { shape: [batch as Dim, tokens as Dim, a.heads * wide], dtype: 'f32' },
-      { shape: a.pastKey.shape, dtype: 'f32' },
-      { shape: a.pastValue.shape, dtype: 'f32' },
-    ],
-    {
-      num_heads: a.heads,
-      kv_num_heads: a.kvHeads,
-      do_rotary: 1,
-      rotary_interleaved: 0,
-      // By itself the kernel scales for the width that it sees.
-      ...(wide === d ? {} : { scale: { float: 1 / Math.sqrt(d) } }),
-    },
-    'com.microsoft',
-  ) as [Tensor, Tensor, Tensor]
+  const inputs = [heads, a.pastKey, a.pastValue, a.lastIndex, a.totalLength, a.cos, a.sin, ...branches]
+  const [output, key, value] = g.apply(cachedAttentionOp, inputs, { heads: a.heads, kvHeads: a.kvHeads, headDim: d })
   return { output: resizeHeads(g, output, wide, d), key, value }
 }
 
+const fullAttentionOp = defineOperation<[Tensor, Tensor, Tensor], [Tensor], { heads: number }>('fullAttention', {
+  infer([q, k, v]) {
+    const shape = expectRank('fullAttention', q, 'f32', 3)
+    for (const other of [k, v]) {
+      if (other.shape.length !== 3 || other.shape[2] !== shape[2]) {
+        throw new ShapeError('fullAttention', [shape, other.shape], 'three of one width', 'others')
+      }
+    }
+    return [{ shape, dtype: 'f32' }]
+  },
+  emit(g, inputs, outputs, { heads }) {
+    g.nodeInto('MultiHeadAttention', inputs, outputs, { num_heads: heads }, 'com.microsoft')
+  },
+})
+
 /**
- * Attention of every row to every row, fused (inference only): queries, keys and values [batch, tokens, heads d] -> the same shape.
- * The scores of a few rows at a time stay in the processor's cache.
+ * Attention of every row to every row, fused (inference only): queries [batch, tokens, heads d], keys and values of the same width ->
+ * the queries' shape. The scores of a few rows at a time stay in the processor's cache.
  */
 export function fullAttention(g: Graph, q: Tensor, k: Tensor, v: Tensor, heads: number): Tensor {
-  const shape = expectRank('fullAttention', q, 'f32', 3)
-  for (const other of [k, v]) {
-    if (other.shape.length !== 3 || other.shape[2] !== shape[2]) {
-      throw new ShapeError('fullAttention', [shape, other.shape], 'three equal shapes', 'others')
-    }
-  }
-  return g.node('MultiHeadAttention', [q, k, v], [{ shape, dtype: 'f32' }], { num_heads: heads }, 'com.microsoft')[0] as Tensor
+  return g.apply(fullAttentionOp, [q, k, v], { heads })[0]
 }

@@ -1,7 +1,8 @@
 /** Operations that only move elements: reshape, transpose, slices along one axis, concatenation, gathering pixels. */
 import { type Dim, product, type Shape, sameShape } from '../graph/dims.js'
 import { ShapeError } from '../graph/errors.js'
-import { type Graph, type Operation, staticDim, type Tensor } from '../graph/graph.js'
+import { type Graph, staticDim } from '../graph/graph.js'
+import { defineOperation, type Tensor, type Tensors } from '../graph/operation.js'
 
 /** ONNX's shape vector for a target: sizes as they are, 0 = "as in the input", at most one -1 = "what is left". */
 function shapeVector(from: Shape, to: Shape): number[] {
@@ -15,33 +16,31 @@ function shapeVector(from: Shape, to: Shape): number[] {
   })
 }
 
-const reshapeOp: Operation<{ shape: Shape }> = {
-  name: 'reshape',
+const reshapeOp = defineOperation<[Tensor], [Tensor], { shape: Shape }>('reshape', {
   infer([x], { shape }) {
-    const t = x as Tensor
+    const t = x
     if (product(...t.shape) !== product(...shape)) {
       throw new ShapeError('reshape', [t.shape], `${product(...t.shape)} elements`, `[${shape.join(', ')}]`)
     }
     return [{ shape, dtype: t.dtype }]
   },
   emit(g, [x], [y], { shape }) {
-    const vector = shapeVector((x as Tensor).shape, shape)
+    const vector = shapeVector(x.shape, shape)
     g.nodeInto('Reshape', [x, g.constant('i64', [vector.length], vector)], [y])
   },
   gradient(g, { inputs: [x], grads: [dy] }) {
-    return [reshape(g, dy as Tensor, (x as Tensor).shape)]
+    return [reshape(g, dy, x.shape)]
   },
-}
+})
 
 /** The same elements in another shape; at most one dynamic dimension may change its position. */
 export function reshape(g: Graph, x: Tensor, shape: readonly Dim[]): Tensor {
-  return sameShape(x.shape, shape) ? x : (g.apply(reshapeOp, [x], { shape })[0] as Tensor)
+  return sameShape(x.shape, shape) ? x : g.apply(reshapeOp, [x], { shape })[0]
 }
 
-const transposeOp: Operation<{ axes: readonly number[] }> = {
-  name: 'transpose',
+const transposeOp = defineOperation<[Tensor], [Tensor], { axes: readonly number[] }>('transpose', {
   infer([x], { axes }) {
-    const t = x as Tensor
+    const t = x
     if ([...axes].sort((a, b) => a - b).join() !== t.shape.map((_, i) => i).join()) {
       throw new ShapeError('transpose', [t.shape], 'each axis once', `[${axes.join(', ')}]`)
     }
@@ -54,22 +53,21 @@ const transposeOp: Operation<{ axes: readonly number[] }> = {
     return [
       transpose(
         g,
-        dy as Tensor,
+        dy,
         axes.map((_, i) => axes.indexOf(i)),
       ),
     ]
   },
-}
+})
 
 /** Permutes the axes: output axis i is input axis `axes[i]`. */
 export function transpose(g: Graph, x: Tensor, axes: readonly number[]): Tensor {
-  return g.apply(transposeOp, [x], { axes })[0] as Tensor
+  return g.apply(transposeOp, [x], { axes })[0]
 }
 
-const splitOp: Operation<{ axis: number; sizes: readonly number[] }> = {
-  name: 'split',
+const splitOp = defineOperation<[Tensor], Tensors, { axis: number; sizes: readonly number[] }>('split', {
   infer([x], { axis, sizes }) {
-    const t = x as Tensor
+    const t = x
     const whole = staticDim('split', t.shape, axis)
     const sum = sizes.reduce((a, b) => a + b, 0)
     if (sum !== whole) throw new ShapeError('split', [t.shape], `sizes that add up to ${whole}`, `${sum}`)
@@ -80,22 +78,21 @@ const splitOp: Operation<{ axis: number; sizes: readonly number[] }> = {
   },
   gradient(g, { inputs: [x], outputs, grads, attributes: { axis } }) {
     const parts = grads.map((d, i) => d ?? zerosLike(g, outputs[i] as Tensor))
-    return [g.node('Concat', parts, [{ shape: (x as Tensor).shape, dtype: 'f32' }], { axis })[0]]
+    return [g.node('Concat', parts, [{ shape: x.shape, dtype: 'f32' }], { axis })[0]]
   },
-}
+})
 
 /** Cuts one axis (of static size) into consecutive pieces. */
-export function split(g: Graph, x: Tensor, axis: number, sizes: readonly number[]): Tensor[] {
+export function split(g: Graph, x: Tensor, axis: number, sizes: readonly number[]): readonly Tensor[] {
   return g.apply(splitOp, [x], { axis, sizes })
 }
 
-/** Zeros in the shape of `x`. */
+/** Zeros in the shape of `x`; no gradient flows through them. */
 export function zerosLike(g: Graph, x: Tensor): Tensor {
   return g.node('Mul', [x, g.scalar(0)], [{ shape: x.shape, dtype: 'f32' }])[0] as Tensor
 }
 
-const concatOp: Operation<{ axis: number }> = {
-  name: 'concat',
+const concatOp = defineOperation<Tensors, [Tensor], { axis: number }>('concat', {
   infer(inputs, { axis }) {
     const first = inputs[0] as Tensor
     let size = 0
@@ -111,19 +108,18 @@ const concatOp: Operation<{ axis: number }> = {
   },
   gradient(g, { inputs, grads: [dy], attributes: { axis } }) {
     const sizes = inputs.map((t) => staticDim('concat', t.shape, axis))
-    return split(g, dy as Tensor, axis, sizes)
+    return split(g, dy, axis, sizes)
   },
-}
+})
 
 /** Joins tensors along one axis of static size. */
 export function concat(g: Graph, xs: readonly Tensor[], axis: number): Tensor {
-  return g.apply(concatOp, xs, { axis })[0] as Tensor
+  return g.apply(concatOp, xs, { axis })[0]
 }
 
-const padFrontOp: Operation<null> = {
-  name: 'padFront',
+const padFrontOp = defineOperation<[Tensor], [Tensor], null>('padFront', {
   infer([x]) {
-    const t = x as Tensor
+    const t = x
     if (t.shape.length !== 3) throw new ShapeError('padFront', [t.shape], 'rank 3', `rank ${t.shape.length}`)
     return [{ shape: [t.shape[0] as Dim, staticDim('padFront', t.shape, 1) + 1, t.shape[2] as Dim], dtype: 'f32' }]
   },
@@ -131,13 +127,13 @@ const padFrontOp: Operation<null> = {
     g.nodeInto('Pad', [x, g.constant('i64', [6], [0, 1, 0, 0, 0, 0])], [y])
   },
   gradient(g, { inputs: [x], grads: [dy] }) {
-    return [split(g, dy as Tensor, 1, [1, (x as Tensor).shape[1] as number])[1]]
+    return [split(g, dy, 1, [1, x.shape[1] as number])[1]]
   },
-}
+})
 
 /** x [n, rows, width] with a row of zeros before the others: [n, rows + 1, width]. */
 export function padFront(g: Graph, x: Tensor): Tensor {
-  return g.apply(padFrontOp, [x], null)[0] as Tensor
+  return g.apply(padFrontOp, [x], null)[0]
 }
 
 /** Where each output pixel of a convolution reads: `taps` positions per output in the zero-padded input. */
@@ -182,21 +178,20 @@ function withZeroRow(g: Graph, x: Tensor, pixels: number, channels: number): Ten
   return g.node('Pad', [x, pads], [{ shape: [x.shape[0] as Dim, pixels + 1, channels], dtype: 'f32' }])[0] as Tensor
 }
 
-const gatherPixelsOp: Operation<{ index: PixelIndex }> = {
-  name: 'gatherPixels',
+const gatherPixelsOp = defineOperation<[Tensor], [Tensor], { index: PixelIndex }>('gatherPixels', {
   infer([x], { index }) {
-    const [images, pixels, channels] = (x as Tensor).shape
-    if ((x as Tensor).shape.length !== 3 || pixels !== index.inputs || typeof channels !== 'number') {
-      throw new ShapeError('gatherPixels', [(x as Tensor).shape], `[images, ${index.inputs}, channels]`, 'another shape')
+    const [images, pixels, channels] = x.shape
+    if (x.shape.length !== 3 || pixels !== index.inputs || typeof channels !== 'number') {
+      throw new ShapeError('gatherPixels', [x.shape], `[images, ${index.inputs}, channels]`, 'another shape')
     }
     return [{ shape: [images as Dim, index.outputs, index.taps * channels], dtype: 'f32' }]
   },
   emit(g, [x], [y], { index }) {
-    const [images, pixels, channels] = (x as Tensor).shape as [Dim, number, number]
+    const [images, pixels, channels] = x.shape as [Dim, number, number]
     const from = g.constant('i32', [index.from.length], index.from)
     const columns = g.node(
       'Gather',
-      [withZeroRow(g, x as Tensor, pixels, channels), from],
+      [withZeroRow(g, x, pixels, channels), from],
       [{ shape: [images, index.from.length, channels], dtype: 'f32' }],
       { axis: 1 },
     )[0] as Tensor
@@ -204,8 +199,8 @@ const gatherPixelsOp: Operation<{ index: PixelIndex }> = {
     g.nodeInto('Reshape', [columns, target], [y])
   },
   gradient(g, { inputs: [x], grads: [dy], attributes: { index } }) {
-    const [images, pixels, channels] = (x as Tensor).shape as [Dim, number, number]
-    const flat = reshape(g, dy as Tensor, [images, index.outputs * index.taps, channels])
+    const [images, pixels, channels] = x.shape as [Dim, number, number]
+    const flat = reshape(g, dy, [images, index.outputs * index.taps, channels])
     const back = g.constant('i32', [index.back.length], index.back)
     const read = g.node(
       'Gather',
@@ -242,12 +237,12 @@ const gatherPixelsOp: Operation<{ index: PixelIndex }> = {
     const columns = gatherPixels(g, left, index)
     return g.node('MatMul', [columns, weight], [{ shape: [...left.shape.slice(0, -1), channels], dtype: 'f32' }])[0]
   },
-}
+})
 
 /**
  * The columns of a convolution: x [images, pixels, channels] -> [images, outputs, taps * channels]. With a linear layer
  * behind it this is a convolution whose gradients need no operator of their own.
  */
 export function gatherPixels(g: Graph, x: Tensor, index: PixelIndex): Tensor {
-  return g.apply(gatherPixelsOp, [x], { index })[0] as Tensor
+  return g.apply(gatherPixelsOp, [x], { index })[0]
 }

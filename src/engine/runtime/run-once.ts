@@ -1,7 +1,8 @@
 /** Builds and runs a small graph once on plain arrays: for tests, checks and one-off computations, not for hot paths. */
 import type { Dim } from '../graph/dims.js'
-import type { Graph, Tensor } from '../graph/graph.js'
+import type { Graph } from '../graph/graph.js'
 import type { ArrayOf, Dtype } from '../graph/onnx.js'
+import type { Tensor } from '../graph/operation.js'
 import { Session, type SessionOptions } from './session.js'
 import { Value } from './value.js'
 
