@@ -4,6 +4,7 @@ import { type ChatImage, type ChatMessage, type ChatOptions, chat, checkAnswerOp
 import { InputError } from '../common/errors.js'
 import { checkDraft } from '../generate/speculative/draft.js'
 import type { XComposer } from '../inference/xcomposer.js'
+import { IMAGE_PLACEHOLDER } from '../text/texts.js'
 import { type Args, type Command, onlyPositional } from './command.js'
 import { dialogue } from './dialogue.js'
 import { imageArgument, STANDARD_INPUT } from './image-argument.js'
@@ -63,6 +64,8 @@ Example:
     if (text.length > LONGEST_INPUT)
       throw new InputError(`question: expected at most ${LONGEST_INPUT} characters, got ${text.length}`)
 
+    if (images.length === 0 && text.includes(IMAGE_PLACEHOLDER))
+      io.err(`the question spells ${IMAGE_PLACEHOLDER}, but there is no --image; it is read as text\n`)
     return withModels(args, io, settings, async (model, draft) => {
       const asked = [...messages, userMessage(text, images)]
       const answer = chat(model, asked, { ...settings, ...draft, signal: io.signal })
