@@ -47,11 +47,8 @@ async function firstToken(model: XComposer, file: string): Promise<number> {
     { type: 'image' as const, image: { file } },
     { type: 'text' as const, text: 'What is in the picture?' },
   ]
-  const stream = chat(model, [{ role: 'user', content }], { maxNewTokens: 4, sampling: 'greedy' })
-  for (;;) {
-    const next = await stream.next()
-    if (next.done) return next.value.timings.firstTokenMs
-  }
+  const stream = chat(model, [{ role: 'user', content }], { maxNewTokens: 4 })
+  return (await stream.result).timings.firstTokenMs
 }
 
 function checkTokens(ours: Run, peer: Run, print: (line: string) => void): void {

@@ -14,11 +14,11 @@ export interface Prompt {
   readonly sequence: RewindableSequence
 }
 
-/** One pass through the model while guessing. */
+/** One pass that verifies a draft. */
 export interface LookupStep {
-  /** Tokens of the answer before the guess. */
+  /** Tokens of the answer before the draft. */
   readonly at: number
-  readonly proposer: readonly number[]
+  readonly draft: readonly number[]
 }
 
 export interface LookupRun {
@@ -43,10 +43,10 @@ export interface Acceptance {
 export function acceptance(runs: readonly Pick<LookupRun, 'ids' | 'steps'>[]): Acceptance {
   const sum = { proposed: 0, accepted: 0, passes: 0 }
   for (const { ids, steps } of runs) {
-    for (const { at, proposer } of steps) {
-      const wrong = proposer.findIndex((id, i) => id !== ids[at + i])
-      sum.accepted += wrong < 0 ? proposer.length : wrong
-      sum.proposed += proposer.length
+    for (const { at, draft } of steps) {
+      const wrong = draft.findIndex((id, i) => id !== ids[at + i])
+      sum.accepted += wrong < 0 ? draft.length : wrong
+      sum.proposed += draft.length
       sum.passes++
     }
   }
@@ -62,7 +62,7 @@ function watched(sequence: RewindableSequence, steps: LookupStep[]): RewindableS
     },
     append: (ids) => sequence.append(ids),
     appendAll(ids) {
-      steps.push({ at: sequence.length - start + 1, proposer: ids.slice(1) })
+      steps.push({ at: sequence.length - start + 1, draft: ids.slice(1) })
       return sequence.appendAll(ids)
     },
     rewind: (length) => sequence.rewind(length),

@@ -9,15 +9,15 @@ describe('accepted guesses', () => {
   it('count as far as they are what the answer says', () => {
     const ids = [5, 6, 7, 8, 9]
     const steps = [
-      { at: 1, proposer: [6, 7, 1, 9] },
-      { at: 3, proposer: [8, 9, 4] },
-      { at: 4, proposer: [] },
+      { at: 1, draft: [6, 7, 1, 9] },
+      { at: 3, draft: [8, 9, 4] },
+      { at: 4, draft: [] },
     ]
     expect(acceptance([{ ids, steps }])).toEqual({ proposed: 7, accepted: 4, share: 0.5714, passes: 3 })
   })
 
   it('add up over answers', () => {
-    const run = { ids: [1, 2], steps: [{ at: 1, proposer: [2, 3] }] }
+    const run = { ids: [1, 2], steps: [{ at: 1, draft: [2, 3] }] }
     expect(acceptance([run, run])).toEqual({ proposed: 4, accepted: 2, share: 0.5, passes: 2 })
     expect(acceptance([])).toEqual({ proposed: 0, accepted: 0, share: 0, passes: 0 })
   })

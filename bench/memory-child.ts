@@ -21,7 +21,7 @@ behind.picture = resident()
 const parts = questionParts(model)
 const positions = parts.reduce((n, part) => n + (part.kind === 'text' ? part.ids.length : part.tokens), 0)
 const filler = Array.from({ length: Math.max(1, Number(context) - positions - NEW_TOKENS) }, (_, i) => 300 + (i % 90_000))
-const { logits, sequence } = await model.prefill([...parts, { kind: 'text', ids: filler }], features, Number(context))
+const { logits, sequence } = await model.prefill([...parts, { kind: 'text', ids: filler }], features, { limit: Number(context) })
 behind.prompt = resident()
 for await (const _ of generate(logits, sequence, { maxNewTokens: NEW_TOKENS }));
 behind.answer = resident()

@@ -60,13 +60,7 @@ export async function checkAgainstChat(model: XComposer, file: string, answered:
     { type: 'image' as const, image: { file } },
     { type: 'text' as const, text: QUESTION },
   ]
-  const stream = chat(model, [{ role: 'user', content }], { maxNewTokens: answered.ids.length })
-  for (;;) {
-    const step = await stream.next()
-    if (!step.done) continue
-    const { ids } = step.value
-    const parted = ids.findIndex((id, i) => id !== answered.ids[i])
-    if (parted < 0) return
-    throw new XComposerError(`bench: token ${parted + 1} is not the one that chat chooses; no speed is reported`)
-  }
+  const { ids } = await chat(model, [{ role: 'user', content }], { maxNewTokens: answered.ids.length }).result
+  const parted = ids.findIndex((id, i) => id !== answered.ids[i])
+  if (parted >= 0) throw new XComposerError(`bench: token ${parted + 1} is not the one that chat chooses; no speed is reported`)
 }

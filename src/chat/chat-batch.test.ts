@@ -39,13 +39,7 @@ const conversations: ChatMessage[][] = [
   [user('word '.repeat(40))],
 ]
 
-async function alone(on: XComposer, messages: ChatMessage[], options: ChatBatchOptions): Promise<ChatResult> {
-  const steps = chat(on, messages, options)
-  for (;;) {
-    const step = await steps.next()
-    if (step.done) return step.value
-  }
-}
+const alone = (on: XComposer, messages: ChatMessage[], options: ChatBatchOptions) => chat(on, messages, options).result
 
 /** What does not depend on time. */
 const answer = ({ text, ids, usage, finishReason }: ChatResult) => ({ text, ids, usage, finishReason })
@@ -61,7 +55,7 @@ async function expectAnswersOfAlone(on: XComposer, batch: ChatMessage[][], optio
 describe('a batch of conversations', () => {
   it.each([
     ['greedy', { maxNewTokens: 24 }],
-    ['sampled', { maxNewTokens: 24, sampling: { temperature: 1, topP: 0.9, topK: 50, seed: 7 }, repetitionPenalty: 1.2 }],
+    ['sampled', { maxNewTokens: 24, temperature: 1, topP: 0.9, topK: 50, seed: 7, repetitionPenalty: 1.2 }],
     ['begun for the model', { maxNewTokens: 8, prefix: 'It is' }],
   ] as [string, ChatBatchOptions][])('is answered as each alone, %s', async (_, options) => {
     const results = await expectAnswersOfAlone(model, conversations, options)
@@ -112,7 +106,7 @@ describe('a batch of conversations', () => {
     while (passes.mock.calls.length === 0) await new Promise(setImmediate)
     control.abort(new Error('the reader left'))
     await expect(run).rejects.toThrow('the reader left')
-    await expect(chatBatch(model, conversations, { sampling: { topP: 0 } })).rejects.toThrow(/top_p: got 0/)
+    await expect(chatBatch(model, conversations, { topP: 0 })).rejects.toThrow(/top_p: got 0/)
   })
 })
 

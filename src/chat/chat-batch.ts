@@ -2,32 +2,24 @@
  * Several independent conversations answered together. Their prompts are prefilled one after the other; then every pass of the
  * decoder gives each of them its next token, and the weights, whose reading is most of a pass, are read once for all.
  */
+import type { AbortCheck } from '../common/abort.js'
 import { InputError } from '../common/errors.js'
 import { generate } from '../generate/generate.js'
+import type { Sequence } from '../inference/sequence.js'
 import type { XComposer } from '../inference/xcomposer.js'
-import type { PromptPart } from '../text/prompt.js'
-import {
-  type ChatMessage,
-  type ChatOptions,
-  type ChatResult,
-  chat,
-  checkAnswerOptions,
-  generation,
-  positions,
-  promptParts,
-} from './chat.js'
-import { encodeOpened, type OpenedImage, openImages } from './images.js'
-import { readMessages } from './messages.js'
-import { chatResult } from './result.js'
+import { ChatAnswer } from './answer.js'
+import { chat } from './chat.js'
+import { encodeOpened } from './images.js'
+import type { ChatMessage } from './messages.js'
+import { type ChatOptions, checkAnswerOptions, generation } from './options.js'
+import { type OpenedRequest, openRequest, positions } from './request.js'
+import { type ChatResult, type Clock, chatResult } from './result.js'
 import { write } from './write.js'
 
-/** As for one answer. Beams and guesses are themselves several sequences, so they are not among a batch's options. */
-export type ChatBatchOptions = Omit<ChatOptions, 'beams' | 'lookup' | 'draft' | 'overflow'>
+const notInBatches = ['beams', 'lookup', 'draft', 'overflow'] as const
 
-interface Opened {
-  readonly parts: readonly PromptPart[]
-  readonly images: readonly OpenedImage[]
-}
+/** As for one answer. Beams and speculation are themselves several sequences, so they are not among a batch's options. */
+export type ChatBatchOptions = Omit<ChatOptions, (typeof notInBatches)[number]>
 
 /**
  * Answers the last message of each conversation; the results are in their order, and each is what `chat` gives for that conversation alone
@@ -44,35 +36,29 @@ export async function chatBatch(
   conversations: readonly (readonly ChatMessage[])[],
   options: ChatBatchOptions = {},
 ): Promise<ChatResult[]> {
-  checkAnswerOptions(options)
-  const opened: Opened[] = []
+  model.checkAlive()
+  checkAnswerOptions(options, notInBatches)
+  options.signal?.throwIfAborted()
+  const opened: OpenedRequest[] = []
   for (const [i, messages] of conversations.entries()) opened.push(await open(model, messages, options, i + 1))
   if (!model.canBatch) return oneByOne(model, conversations, options)
   const longest = Math.max(0, ...opened.map(({ parts }) => positions(parts)))
   const batch = model.batch(opened.length, longest + 1)
   try {
-    const answers: (() => Promise<ChatResult>)[] = []
-    for (const { parts, images } of opened) {
-      options.signal?.throwIfAborted()
+    const answers: ChatAnswer[] = []
+    for (const request of opened) {
       const began = performance.now()
-      const features = await encodeOpened(model, images)
+      const features = await encodeOpened(model, request.images, options.signal)
       const encoded = performance.now()
-      const { logits, sequence } = await model.prefill(parts, features)
+      const { logits, sequence } = await model.prefill(request.parts, features, { signal: options.signal })
       const row = batch.join(sequence)
       // The row is a copy, so the next prompt may begin where this one agrees with it.
-      model.keep(sequence)
+      model.prefixes.put(sequence)
       const clock = { began, encoded, prefilled: performance.now() }
-      const { usage, settings } = generation(model, parts, options)
-      answers.push(async () => {
-        try {
-          return chatResult(usage, await drained(write(model, generate(logits, row, settings), options)), clock)
-        } finally {
-          row.dispose()
-        }
-      })
+      answers.push(new ChatAnswer((check) => continueRow(model, request, { logits, row }, options, check, clock), options.signal))
     }
     // All rows have to end before their memory goes, also when one of them fails.
-    const settled = await Promise.allSettled(answers.map((start) => start()))
+    const settled = await Promise.allSettled(answers.map(({ result }) => result))
     return settled.map((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason
       return outcome.value
@@ -82,22 +68,35 @@ export async function chatBatch(
   }
 }
 
-/** Reads a conversation and its images. */
+/** One row's answer; the row leaves the batch at its end. */
+async function* continueRow(
+  model: XComposer,
+  { parts }: OpenedRequest,
+  { logits, row }: { readonly logits: Float32Array; readonly row: Sequence },
+  options: ChatBatchOptions,
+  check: AbortCheck,
+  clock: Clock,
+): AsyncGenerator<string, ChatResult, void> {
+  try {
+    const { usage, settings } = generation(model, parts, options)
+    return chatResult(usage, yield* write(model, generate(logits, row, { ...settings, signal: check }), options), clock)
+  } finally {
+    row.dispose()
+  }
+}
+
+/** Opens a conversation; errors name it. */
 async function open(
   model: XComposer,
   messages: readonly ChatMessage[],
   options: ChatBatchOptions,
   number: number,
-): Promise<Opened> {
+): Promise<OpenedRequest> {
   try {
-    const { request, images } = readMessages(messages, options.prefix)
-    return {
-      images: await openImages(model, images, options),
-      parts: await promptParts(model, request, images, options),
-    }
+    return await openRequest(model, messages, options)
   } catch (cause) {
     if (!(cause instanceof InputError)) throw cause
-    throw new InputError(`conversation ${number}: ${cause.message}`, { cause })
+    throw new InputError(`conversation ${number}: ${cause.message}`, { cause, code: cause.code })
   }
 }
 
@@ -107,13 +106,6 @@ async function oneByOne(
   options: ChatBatchOptions,
 ): Promise<ChatResult[]> {
   const results: ChatResult[] = []
-  for (const messages of conversations) results.push(await drained(chat(model, messages, options)))
+  for (const messages of conversations) results.push(await chat(model, messages, options).result)
   return results
-}
-
-async function drained<R>(steps: AsyncGenerator<string, R, void>): Promise<R> {
-  for (;;) {
-    const step = await steps.next()
-    if (step.done) return step.value
-  }
 }

@@ -1,14 +1,19 @@
-/** Images of a request, decoded, resized, and encoded to rows for the decoder. */
+/**
+ * Images of a request, in two steps: opened (read, decoded, prepared; every error of an image shows here, and nothing of the model
+ * runs), then encoded to rows for the decoder.
+ */
 import { createHash } from 'node:crypto'
-import { decodeImage, imageSize, readImageFile } from '../image/decode.js'
+import type { AbortCheck } from '../common/abort.js'
+import { InputError } from '../common/errors.js'
+import { decodeImage } from '../image/decode.js'
 import { preprocess } from '../image/preprocess.js'
-import { type TiledPixels, tiledTokens, tileLayout, tilePixels } from '../image/tiles.js'
+import { type ImageSource, readImageSource } from '../image/source.js'
+import { type TiledPixels, tiledTokens, tilePixels } from '../image/tiles.js'
+import { IMAGES_PER_PASS } from '../inference/vision-runtime.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import { DEFAULT_TILES } from '../model/config.js'
 import { ImageCache } from './image-cache.js'
-
-/** An image by file, or as bytes with a name for error messages. */
-export type ImageSource = { readonly file: string } | { readonly bytes: Uint8Array; readonly name: string }
+import type { NamedImage } from './messages.js'
 
 /** How images are prepared. */
 export interface ImageOptions {
@@ -23,68 +28,95 @@ const caches = new WeakMap<XComposer, ImageCache>()
 export interface OpenedImage {
   /** What it is, whatever its name. */
   readonly key: string
+  /** Positions that it takes in a prompt. */
+  readonly tokens: number
   readonly rows?: Float32Array
   readonly pixels?: Float32Array | TiledPixels
 }
 
 /**
  * Rows of each image, [tokens, hidden] each. An image that was encoded before, under whatever name, gives the same array again.
- * @throws InputError naming the file for anything that is not an image within the limits
+ * @throws InputError (code `invalid_image`) naming what is not an image within the limits
  */
 export async function encodeMessageImages(
   model: XComposer,
-  pictures: readonly ImageSource[],
+  images: readonly ImageSource[],
   options: ImageOptions = {},
 ): Promise<Float32Array[]> {
-  return encodeOpened(model, await openImages(model, pictures, options))
+  const named = images.map((source, i) => ({ source, name: `image ${i + 1}` }))
+  return encodeOpened(model, await openImages(model, named, options))
 }
 
-/** The first half of encodePictures, in which every error of an image shows; nothing of the model runs. */
+/** Reads and decodes images. @throws InputError as encodeMessageImages */
 export async function openImages(
   model: XComposer,
-  pictures: readonly ImageSource[],
+  images: readonly NamedImage[],
   options: ImageOptions = {},
 ): Promise<OpenedImage[]> {
-  if (pictures.length === 0) return []
+  if (images.length === 0) return []
   const { vision } = model.config
-  if (!vision) await model.encodeImages(new Float32Array(0), 0)
-  const tiles = vision?.tiled ? (options.maxTiles ?? DEFAULT_TILES) : 0
-  const size = vision?.imageSize ?? 0
-  const loaded = await Promise.all(pictures.map(load))
-  const keys = loaded.map(({ bytes }) => `${createHash('sha256').update(bytes).digest('hex')} ${tiles}`)
+  if (!vision) throw new InputError(`${model.name}: this model has no vision tower; ask without images`)
+  const tiles = vision.tiled ? (options.maxTiles ?? DEFAULT_TILES) : 0
+  const opened = new Map<string, Promise<OpenedImage>>()
   return Promise.all(
-    loaded.map(async ({ bytes, name }, i): Promise<OpenedImage> => {
-      const key = keys[i] as string
-      const rows = cacheOf(model).get(key)
-      if (rows) return { key, rows }
-      if (keys.indexOf(key) < i) return { key }
-      const image = await decodeImage(bytes, { name })
-      return { key, pixels: tiles > 0 ? tilePixels(image, tiles, size) : preprocess(image, size) }
+    images.map(async (image) => {
+      const { bytes, name } = await readImageSource(image.source, image.name)
+      const key = `${createHash('sha256').update(bytes).digest('hex')} ${tiles}`
+      const found = opened.get(key) ?? open(key, bytes, name)
+      opened.set(key, found)
+      return found
     }),
   )
+
+  async function open(key: string, bytes: Uint8Array, name: string): Promise<OpenedImage> {
+    const { imageSize, tokens, patchSize } = vision as NonNullable<typeof vision>
+    const rows = cacheOf(model).get(key)
+    if (rows) return { key, rows, tokens: rows.length / model.config.decoder.hiddenSize }
+    const image = await asImageError(decodeImage(bytes, { name }))
+    if (tiles === 0) return { key, tokens, pixels: preprocess(image, imageSize) }
+    const pixels = tilePixels(image, tiles, imageSize)
+    return { key, pixels, tokens: tiledTokens(pixels.tilesHigh, pixels.tilesWide, imageSize / patchSize / 2) }
+  }
 }
 
-/** The second half of encodePictures. */
-export async function encodeOpened(model: XComposer, pictures: readonly OpenedImage[]): Promise<Float32Array[]> {
+async function asImageError<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause
+    throw new InputError(cause.message, { cause, code: 'invalid_image' })
+  }
+}
+
+/** Rows of opened images, [tokens, hidden] each, a few images at a time. @param check looked at before each pass */
+export async function encodeOpened(
+  model: XComposer,
+  images: readonly OpenedImage[],
+  check?: AbortCheck,
+): Promise<Float32Array[]> {
   const cache = cacheOf(model)
-  const rows = new Map<string, Float32Array>()
-  const keep = (key: string, encoded: Float32Array) => {
-    rows.set(key, encoded)
-    cache.set(key, encoded)
+  const found = new Map<string, Float32Array | Promise<Float32Array>>()
+  let left = images
+  for (;;) {
+    check?.throwIfAborted()
+    // Looked up before each pass: another request may have begun with an image meanwhile.
+    for (const { key, rows } of left) if (!found.has(key)) note(key, rows ?? cache.find(key))
+    left = left.filter(({ key }) => !found.has(key))
+    const next = passOf(left)
+    if (next.length === 0) break
+    const rows = encodePass(model, next)
+    next.forEach(({ key }, i) => {
+      const own = rows.then((all) => all[i] as Float32Array)
+      cache.begin(key, own)
+      note(key, own)
+    })
+    await rows
   }
-  const squashed: { key: string; pixels: Float32Array }[] = []
-  for (const { key, rows: known, pixels } of pictures) {
-    const found = known ?? cache.get(key)
-    if (found) rows.set(key, found)
-    else if (pixels instanceof Float32Array) squashed.push({ key, pixels })
-    else if (pixels) keep(key, await model.encodeTiledImage(pixels))
+  return Promise.all(images.map(({ key }) => found.get(key) as Float32Array | Promise<Float32Array>))
+
+  function note(key: string, rows: Float32Array | Promise<Float32Array> | undefined): void {
+    if (rows) found.set(key, rows)
   }
-  const encoded = await encodeSquashed(
-    model,
-    squashed.map(({ pixels }) => pixels),
-  )
-  squashed.forEach(({ key }, i) => void keep(key, encoded[i] as Float32Array))
-  return pictures.map(({ key }) => rows.get(key) as Float32Array)
 }
 
 function cacheOf(model: XComposer): ImageCache {
@@ -93,35 +125,20 @@ function cacheOf(model: XComposer): ImageCache {
   return cache
 }
 
-async function encodeSquashed(model: XComposer, images: readonly Float32Array[]): Promise<Float32Array[]> {
-  if (images.length === 0) return []
-  const each = images[0]?.length ?? 0
+/** Images that are encoded together: a tiled one alone, others up to the tower's number. */
+function passOf(left: readonly OpenedImage[]): OpenedImage[] {
+  const distinct = [...new Map(left.map((image) => [image.key, image])).values()]
+  const tiled = distinct.find(({ pixels }) => !(pixels instanceof Float32Array))
+  return tiled ? [tiled] : distinct.slice(0, IMAGES_PER_PASS)
+}
+
+async function encodePass(model: XComposer, images: readonly OpenedImage[]): Promise<Float32Array[]> {
+  const first = images[0]?.pixels
+  if (first && !(first instanceof Float32Array)) return [await model.encodeTiledImage(first)]
+  const each = first?.length ?? 0
   const pixels = new Float32Array(new ArrayBuffer(images.length * each * 4))
-  for (const [i, image] of images.entries()) pixels.set(image, i * each)
+  for (const [i, image] of images.entries()) pixels.set(image.pixels as Float32Array, i * each)
   const rows = await model.encodeImages(pixels, images.length)
   const width = rows.length / images.length
   return images.map((_, i) => rows.slice(i * width, (i + 1) * width))
-}
-
-/** Positions that each image takes in a prompt, without running the model. @throws InputError as encodePictures */
-export async function imageTokens(
-  model: XComposer,
-  pictures: readonly ImageSource[],
-  options: ImageOptions = {},
-): Promise<number[]> {
-  const { vision } = model.config
-  if (!vision?.tiled) return pictures.map(() => vision?.tokens ?? 1)
-  const { imageSize: tile, patchSize } = vision
-  const counts: number[] = []
-  for (const picture of pictures) {
-    const { bytes, name } = await load(picture)
-    const { width, height } = await imageSize(bytes, { name })
-    const { tilesHigh, tilesWide } = tileLayout(width, height, options.maxTiles ?? DEFAULT_TILES, tile)
-    counts.push(tiledTokens(tilesHigh, tilesWide, tile / patchSize / 2))
-  }
-  return counts
-}
-
-async function load(picture: ImageSource): Promise<{ bytes: Uint8Array; name: string }> {
-  return 'file' in picture ? { bytes: await readImageFile(picture.file), name: picture.file } : picture
 }

@@ -5,8 +5,8 @@ import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { call, chat, commandConfig, commandModel, tokenizerFile } from '../../tests/support/command-line.js'
 import { png } from '../../tests/support/png.js'
+import { packageRoot } from '../common/package-root.js'
 import { Tokenizer } from '../text/tokenizer.js'
-import { packageRoot } from './package.js'
 
 const tokenizer = Tokenizer.load(tokenizerFile)
 const places = commandModel()

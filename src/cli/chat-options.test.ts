@@ -5,9 +5,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { call, chat, commandConfig, commandModel, tokenizerFile } from '../../tests/support/command-line.js'
 import { writeRandomModel } from '../../tests/support/random-model.js'
 import type { ChatResult } from '../chat/chat.js'
+import { packagedModel } from '../common/package-root.js'
 import { DecoderSequence } from '../inference/decoder-runtime.js'
 import { XComposer } from '../inference/xcomposer.js'
-import { packagedModel } from './model-options.js'
 
 const capital = 'What is the capital of France?'
 const places = commandModel()

@@ -7,7 +7,7 @@ import type { XComposer } from '../inference/xcomposer.js'
 import { type Args, type Command, onlyPositional } from './command.js'
 import { dialogue } from './dialogue.js'
 import type { Io } from './io.js'
-import { imageFile, streamed, userMessage } from './messages.js'
+import { imageFile, userMessage } from './messages.js'
 import { answerHelp, answerOptions, answerSettings, loadModel, modelDirectory, modelHelp, modelOptions } from './model-options.js'
 
 const LONGEST_INPUT = 1_000_000
@@ -61,11 +61,13 @@ Example:
     return withModels(args, io, settings, async (model, draft) => {
       const asked = [...messages, userMessage(text, images)]
       const answer = chat(model, asked, { ...settings, ...draft, signal: io.signal })
-      const result = await streamed(answer, (piece) => {
-        if (!args.flag('json')) io.out(piece)
-      })
-      const { ids, usage, timings, finishReason, logprobs } = result
-      io.out(args.flag('json') ? `${JSON.stringify({ text: result.text, ids, usage, timings, finishReason, logprobs })}\n` : '\n')
+      if (args.flag('json')) {
+        const { text: answered, ids, usage, timings, finishReason, logprobs } = await answer.result
+        io.out(`${JSON.stringify({ text: answered, ids, usage, timings, finishReason, logprobs })}\n`)
+      } else {
+        for await (const piece of answer) io.out(piece)
+        io.out('\n')
+      }
       return 0
     })
   },
@@ -93,11 +95,11 @@ function asOptions(check: () => void): void {
 async function withModels(
   args: Args,
   io: Io,
-  { beams = 1, sampling, lookup }: ChatOptions,
+  { beams = 1, sample, lookup }: ChatOptions,
   use: (model: XComposer, draft: Pick<ChatOptions, 'draft'>) => Promise<number>,
 ): Promise<number> {
   const drafts = args.text('draft') !== undefined
-  if (drafts && (sampling !== 'greedy' || beams > 1 || lookup)) {
+  if (drafts && (sample || beams > 1 || lookup)) {
     throw new InputError('--draft: only greedy decoding can guess ahead; leave out --beams, --lookup and what implies --sample')
   }
   // A large model takes a while: what is wrong with the other one should be said before.
@@ -110,9 +112,9 @@ async function withModels(
       asOptions(() => checkDraft(model, draft))
       return await use(model, { draft })
     } finally {
-      draft.dispose()
+      await draft.dispose()
     }
   } finally {
-    model.dispose()
+    await model.dispose()
   }
 }

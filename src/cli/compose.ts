@@ -2,7 +2,6 @@
 
 import { InputError } from '../common/errors.js'
 import { type Article, compose } from '../compose/compose.js'
-import { composerModel } from '../compose/model-composer.js'
 import { renderHtml, writeArticle } from '../compose/render-html.js'
 import { openLibrary } from '../library/library.js'
 import { type Command, onlyPositional } from './command.js'
@@ -63,12 +62,12 @@ Example:
         subject,
         language,
         library,
-        model: composerModel(model),
+        model,
         signal: io.signal,
         onProgress: ({ step, done, total }) => progress.update(`${step} ${done}/${total}`),
         ...(images === undefined ? {} : { images }),
         ...(seed === undefined ? {} : { seed }),
-        sampling: { temperature: temperature ?? model.defaults.temperature ?? 1 },
+        ...(temperature === undefined ? {} : { temperature }),
       })
       progress.end()
       for (const note of article.notes) io.err(`${note}\n`)
@@ -77,7 +76,7 @@ Example:
       return 0
     } finally {
       progress.end()
-      model.dispose()
+      await model.dispose()
     }
   },
 }

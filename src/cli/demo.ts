@@ -5,8 +5,8 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { makeFolders } from '../common/folders.js'
+import { packagedModel, packageRoot } from '../common/package-root.js'
 import { type Article, compose } from '../compose/compose.js'
-import { composerModel } from '../compose/model-composer.js'
 import { renderHtml, writeArticle } from '../compose/render-html.js'
 import { type Question, readQuestions } from '../data/questions.js'
 import { evaluate } from '../evaluate/evaluate.js'
@@ -16,8 +16,6 @@ import { type DemoAnswer, demoPage } from './demo-page.js'
 import { modelAnswerer } from './eval.js'
 import type { Io } from './io.js'
 import { guarded } from './main.js'
-import { packagedModel } from './model-options.js'
-import { packageRoot } from './package.js'
 import { isMain, runProcess } from './process.js'
 
 const examples = join(packageRoot, 'examples')
@@ -51,9 +49,9 @@ export async function demo(io: Io, out = join(packageRoot, 'out', 'demo')): Prom
         library,
         images: IMAGES,
         signal: io.signal,
-        sampling: { temperature: model.defaults.temperature ?? 1 },
+        model,
       }
-      const article = await compose({ ...options, model: composerModel(model) })
+      const article = await compose(options)
       const pictures = article.sections.filter(({ image }) => image).length
       const file = join(out, `article-${language}.html`)
       writeArticle(file, await renderHtml(article, { model: model.name }))
@@ -66,7 +64,7 @@ export async function demo(io: Io, out = join(packageRoot, 'out', 'demo')): Prom
     say(`done; open ${pathToFileURL(index).href}`)
     return 0
   } finally {
-    model.dispose()
+    await model.dispose()
   }
 }
 

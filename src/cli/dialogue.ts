@@ -6,7 +6,7 @@ import { createInterface, type Interface } from 'node:readline'
 import { type ChatMessage, type ChatOptions, chat } from '../chat/chat.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import type { Io } from './io.js'
-import { imageFile, streamed, userMessage } from './messages.js'
+import { imageFile, userMessage } from './messages.js'
 
 const HELP = `/image FILE  adds a picture to the next question
 /clear       forgets the dialogue
@@ -68,8 +68,9 @@ export async function dialogue(
     running = new AbortController()
     try {
       const asked = [...messages, userMessage(wish.text, waiting)]
-      const answer = chat(model, asked, { ...settings, overflow: 'forget', signal: running.signal })
-      const { text } = await streamed(answer, (piece) => io.out(piece))
+      const answer = chat(model, asked, { ...settings, overflow: 'drop-oldest-turns', signal: running.signal })
+      for await (const piece of answer) io.out(piece)
+      const { text } = await answer.result
       messages = [...asked, { role: 'assistant', content: text }]
       waiting = []
     } catch (error) {

@@ -11,7 +11,7 @@ import { reportTable } from '../evaluate/report.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import { type Command, onlyPositional } from './command.js'
 import { progressLine } from './io.js'
-import { streamed, userMessage } from './messages.js'
+import { userMessage } from './messages.js'
 import { loadModel, modelHelp, modelOptions } from './model-options.js'
 import { checkOutputFile } from './output-file.js'
 
@@ -82,7 +82,7 @@ Example:
       return 0
     } finally {
       progress.end()
-      model?.dispose()
+      await model?.dispose()
     }
   },
 }
@@ -94,7 +94,7 @@ export function modelAnswerer(
   withImages = true,
 ): Answerer {
   return async ({ question, images }) => {
-    const { text } = await streamed(chat(model, [userMessage(question, withImages ? images : [])], options), () => {})
+    const { text } = await chat(model, [userMessage(question, withImages ? images : [])], options).result
     return text.trim()
   }
 }

@@ -1,16 +1,7 @@
-/** What the asking commands share: a user's turn from text and image files, and an answer handed on piece by piece. */
+/** What the asking commands share: a user's turn from text and image files. */
 import { statSync } from 'node:fs'
-import type { ChatMessage, ChatResult } from '../chat/chat.js'
+import type { ChatMessage } from '../chat/chat.js'
 import { InputError } from '../common/errors.js'
-
-/** Hands every piece on as it comes, and gives the result. */
-export async function streamed(answer: AsyncGenerator<string, ChatResult>, piece: (text: string) => void): Promise<ChatResult> {
-  for (;;) {
-    const next = await answer.next()
-    if (next.done) return next.value
-    piece(next.value)
-  }
-}
 
 /** A user's turn: the images first, as the model was trained. */
 export function userMessage(text: string, images: readonly string[]): ChatMessage {

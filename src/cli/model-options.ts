@@ -3,15 +3,12 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ChatOptions } from '../chat/chat.js'
 import { InputError } from '../common/errors.js'
+import { packagedModel } from '../common/package-root.js'
 import { XComposer } from '../inference/xcomposer.js'
 import { DEFAULT_TILES } from '../model/config.js'
 import type { Args, Options } from './command.js'
 import type { Io } from './io.js'
 import { announceMemory, memoryPlan } from './memory-plan.js'
-import { packageRoot } from './package.js'
-
-/** The model that comes with the package. */
-export const packagedModel = join(packageRoot, 'models', 'nano')
 
 export const modelOptions: Options = {
   model: { type: 'string', short: 'm' },
@@ -104,7 +101,7 @@ export function answerSettings(args: Args): ChatOptions {
   return {
     maxNewTokens,
     repetitionPenalty,
-    sampling: greedy ? 'greedy' : { temperature: temperature ?? 1, topP: topP ?? 0.8, topK: topK ?? 50, seed: seed ?? 0 },
+    ...(greedy ? {} : { sample: true, temperature: temperature ?? 1, topP: topP ?? 0.8, topK: topK ?? 50, seed: seed ?? 0 }),
     ...(beams === undefined ? {} : { beams }),
     ...(args.flag('lookup') ? { lookup: true } : {}),
     ...(maxTiles === undefined ? {} : { maxTiles }),

@@ -5,9 +5,9 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { openModelDirectory } from '../checkpoint/model-directory.js'
 import { writeSafetensors } from '../checkpoint/safetensors.js'
 import { readTensor } from '../checkpoint/tensors.js'
+import { packageRoot } from '../common/package-root.js'
 import { fakeIo } from './fake-io.js'
 import { main } from './main.js'
-import { packageRoot } from './package.js'
 
 const golden = join(packageRoot, 'tests', 'data', 'goldens', 'vlm')
 let dir = ''

@@ -2,9 +2,9 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { packageRoot } from '../common/package-root.js'
 import { fakeIo } from './fake-io.js'
 import { main } from './main.js'
-import { packageRoot } from './package.js'
 
 const goldens = join(packageRoot, 'tests', 'data', 'goldens')
 let dir = ''

@@ -4,9 +4,11 @@
  * be used it goes on with the plainest choice and says so in `notes`.
  */
 import { InputError, XComposerError } from '../common/errors.js'
+import { XComposer } from '../inference/xcomposer.js'
 import type { Library, LibraryItem, Localized } from '../library/library.js'
 import { captionMaxNewTokens, captionPrompt, type PlacedCaption, parseCaption } from './caption.js'
 import { evenLocations, locateMaxNewTokens, locatePrompt, parseLocations } from './locate.js'
+import { composerModel } from './model-composer.js'
 import { type ComposePrompt, type ComposerModel, type ComposeSampling, compositionSampling } from './prompt.js'
 import { retrieve, searchQuery } from './retrieve.js'
 import { headingText, mostSections, type SectionKind, sectionKinds, splitLines } from './sections.js'
@@ -63,16 +65,18 @@ export interface ComposeProgress {
   readonly total: number
 }
 
-export interface ComposeOptions {
+/**
+ * The sampling (temperature, topP, topK, repetitionPenalty, seed) is that of the composition demo where nothing else is said: temperature
+ * 1, or the model directory's; topP 0.8; topK 40; repetitionPenalty 1.005; seed 8909. Temperature 0 is greedy.
+ */
+export interface ComposeOptions extends Partial<ComposeSampling> {
   readonly subject: string
   readonly language: Language
   readonly library: Library
-  readonly model: ComposerModel
+  /** A loaded model, which stays the caller's, or anything that completes prompts. */
+  readonly model: XComposer | ComposerModel
   /** How many images to ask for, 0 to 60; 6 unless told, fewer when the article or the library is smaller. */
   readonly images?: number
-  readonly seed?: number
-  /** Differences from the composition demo's sampling. */
-  readonly sampling?: Partial<Omit<ComposeSampling, 'seed'>>
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: ComposeProgress) => void
 }
@@ -123,10 +127,21 @@ export async function compose(options: ComposeOptions): Promise<Article> {
 type Ask = (step: Step, prompt: ComposePrompt, maxNewTokens: number, location?: number) => Promise<string>
 
 /** Every question has a seed of its own, so that two captions drawn after one another are not the same draw. */
-function asker({ model, seed = compositionSampling.seed, sampling, signal }: ComposeOptions, trace: TraceEntry[]): Ask {
+function asker({ model: given, signal, ...options }: ComposeOptions, trace: TraceEntry[]): Ask {
+  const model = given instanceof XComposer ? composerModel(given) : given
+  const sampling = {
+    temperature:
+      options.temperature ??
+      (given instanceof XComposer ? given.defaults.temperature : undefined) ??
+      compositionSampling.temperature,
+    topP: options.topP ?? compositionSampling.topP,
+    topK: options.topK ?? compositionSampling.topK,
+    repetitionPenalty: options.repetitionPenalty ?? compositionSampling.repetitionPenalty,
+  }
+  const seed = options.seed ?? compositionSampling.seed
   return async (step, prompt, maxNewTokens, location) => {
     signal?.throwIfAborted()
-    const drawn = { ...compositionSampling, ...sampling, seed: (seed + trace.length) % 2 ** 32 }
+    const drawn = { ...sampling, seed: (seed + trace.length) % 2 ** 32 }
     const reply = await model.complete(prompt, { maxNewTokens, sampling: drawn, ...(signal ? { signal } : {}) })
     trace.push({ step, prompt, reply, ...(location === undefined ? {} : { location }) })
     return reply

@@ -1,58 +1,59 @@
 /** The real model behind the composition steps: prompts in the composition layout, the front cut where a prompt is too long. */
-import { answer } from '../chat/chat.js'
-import { encodeMessageImages, imageTokens } from '../chat/images.js'
+
+import { ChatAnswer } from '../chat/answer.js'
+import { continuePrompt } from '../chat/continue.js'
+import { encodeOpened, openImages } from '../chat/images.js'
+import type { ChatResult } from '../chat/result.js'
+import type { AbortCheck } from '../common/abort.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import { compositionPrompt, type PromptPart } from '../text/prompt.js'
-import type { ComposerModel } from './prompt.js'
+import type { CompleteOptions, ComposePrompt, ComposerModel } from './prompt.js'
 
 /** Positions kept free for the answer where a prompt has to be cut. */
-const ROOM = 64
+const ANSWER_ROOM = 64
 
 /** A ComposerModel on a loaded model; the model stays the caller's. */
 export function composerModel(model: XComposer): ComposerModel {
   return {
     async complete(prompt, options) {
-      const began = performance.now()
-      const files = prompt.content.flatMap((part) => (part.type === 'image' ? [part.file] : []))
-      const tokens = await imageTokens(
-        model,
-        files.map((file) => ({ file })),
-      )
-      let image = 0
-      const user = prompt.content.map((part) => (part.type === 'text' ? part : { type: 'image' as const, image: image++ }))
-      const assembled = compositionPrompt(
-        model.tokenizer,
-        { user, prefix: prompt.prefix },
-        { images: files.length, imageTokens: tokens, maxLength: Number.MAX_SAFE_INTEGER },
-      )
-      const parts = keepEnd(assembled.parts, model.contextLength - Math.min(ROOM, options.maxNewTokens))
-      // Images that were cut away are not encoded; the others keep their numbers.
-      const kept = new Set(parts.flatMap((p) => (p.kind === 'image' ? [p.image] : [])))
-      const rows = await encodeMessageImages(
-        model,
-        files.filter((_, i) => kept.has(i)).map((file) => ({ file })),
-      )
-      const features: Float32Array[] = []
-      for (const [i] of files.entries()) features.push(kept.has(i) ? (rows.shift() as Float32Array) : new Float32Array(0))
-      const { temperature, topP, topK, seed, repetitionPenalty } = options.sampling
-      const steps = answer(
-        model,
-        parts,
-        features,
-        {
-          maxNewTokens: options.maxNewTokens,
-          sampling: temperature === 0 ? 'greedy' : { temperature, topP, topK, seed },
-          repetitionPenalty,
-          ...(options.signal ? { signal: options.signal } : {}),
-        },
-        { began, encoded: performance.now() },
-      )
-      for (;;) {
-        const step = await steps.next()
-        if (step.done) return step.value.text
-      }
+      const { text } = await new ChatAnswer((check) => complete(model, prompt, options, check), options.signal).result
+      return text
     },
   }
+}
+
+async function* complete(
+  model: XComposer,
+  prompt: ComposePrompt,
+  { maxNewTokens, sampling }: CompleteOptions,
+  check: AbortCheck,
+): AsyncGenerator<string, ChatResult, void> {
+  const began = performance.now()
+  model.checkAlive()
+  const files = prompt.content.flatMap((part) => (part.type === 'image' ? [part.file] : []))
+  const images = await openImages(
+    model,
+    files.map((file) => ({ source: { file }, name: file })),
+  )
+  let image = 0
+  const user = prompt.content.map((part) => (part.type === 'text' ? part : { type: 'image' as const, image: image++ }))
+  const assembled = compositionPrompt(
+    model.tokenizer,
+    { user, prefix: prompt.prefix },
+    { images: images.length, imageTokens: images.map(({ tokens }) => tokens), maxLength: Number.MAX_SAFE_INTEGER },
+  )
+  const kept = keepEnd(assembled.parts, model.contextLength - Math.min(ANSWER_ROOM, maxNewTokens))
+  // Images that were cut away are not encoded.
+  const used = kept.flatMap((part) => (part.kind === 'image' ? [part.image] : []))
+  const features = await encodeOpened(
+    model,
+    images.filter((_, i) => used.includes(i)),
+    check,
+  )
+  const places = [...new Set(used)].sort((a, b) => a - b)
+  const parts = kept.map((part) => (part.kind === 'image' ? { ...part, image: places.indexOf(part.image) } : part))
+  const clock = { began, encoded: performance.now() }
+  return yield* continuePrompt(model, { parts, features, clock }, { maxNewTokens, ...sampling, sample: true }, check)
 }
 
 /** The last `limit` positions of a prompt: its question and its candidates stand at the end. An image is kept whole or not at all. */

@@ -5,7 +5,7 @@
 import { InputError } from '../common/errors.js'
 import type { Branches, BranchingSequence } from '../inference/sequence.js'
 import { checkMaxNewTokens, type GenerateOptions } from './generate.js'
-import { largest, logSoftmax, penalizeRepetition } from './processors.js'
+import { TokenChooser } from './token-chooser.js'
 
 /**
  * What a hypothesis is divided by. `generated`: its new ids with the stop id (transformers 5). `sequence`: the whole sequence,
@@ -36,6 +36,8 @@ interface Beam {
   readonly ids: readonly number[]
   readonly sum: number
   readonly logits: Float32Array
+  /** With the beam's own ids as context. */
+  readonly chooser: TokenChooser
 }
 
 interface Candidate {
@@ -54,23 +56,21 @@ const MAX_BEAMS = 64
 export async function beamSearch(first: Float32Array, sequence: BranchingSequence, options: BeamOptions): Promise<Hypothesis[]> {
   const { beams: width, maxNewTokens, signal } = options
   checkMaxNewTokens(maxNewTokens)
-  if (!Number.isInteger(width) || width < 1 || width > MAX_BEAMS) {
-    throw new InputError(`beams: got ${width}, expected a whole number from 1 to ${MAX_BEAMS}`)
-  }
-  const stops = new Set(options.stopIds)
-  const ranked = Math.max(2, 1 + stops.size) * width
+  checkBeams(width)
+  const chooser = new TokenChooser(options)
+  const ranked = Math.max(2, 1 + chooser.stopCount) * width
   const found: Hypothesis[] = []
   const add = (hypothesis: Hypothesis): void => keepBest(found, hypothesis, width)
-  let running: Beam[] = [{ ids: [], sum: 0, logits: first }]
+  let running: Beam[] = [{ ids: [], sum: 0, logits: first, chooser }]
   const branches = sequence.branch()
   try {
     for (let length = 1; ; length++) {
       signal?.throwIfAborted()
-      const candidates = rank(running, ranked, options)
+      const candidates = rank(running, ranked)
       const next: Candidate[] = []
       for (const [place, candidate] of candidates.entries()) {
         const ids = running[candidate.beam]?.ids ?? []
-        const ends = stops.has(candidate.id)
+        const ends = chooser.isStop(candidate.id)
         if (ends && place < width) add({ ids, score: score(candidate.sum, length, true, options), stopId: candidate.id })
         else if (!ends && next.length < width) next.push(candidate)
       }
@@ -88,6 +88,12 @@ export async function beamSearch(first: Float32Array, sequence: BranchingSequenc
   } finally {
     branches.dispose()
   }
+}
+
+/** Throws InputError unless `value` is a whole number from 1 to 64. */
+export function checkBeams(value: number): void {
+  if (!Number.isInteger(value) || value < 1 || value > MAX_BEAMS)
+    throw new InputError(`beams: got ${value}, expected a whole number from 1 to ${MAX_BEAMS}`)
 }
 
 function score(sum: number, length: number, stopped: boolean, options: BeamOptions): number {
@@ -120,14 +126,10 @@ function isDone(
 }
 
 /** The `count` best continuations of all beams, best first; of equals the earlier beam, then the lower id. */
-function rank(running: readonly Beam[], count: number, options: BeamOptions): Candidate[] {
-  const { repetitionPenalty = 1, contextIds = [] } = options
-  const all: Candidate[] = []
-  for (const [beam, { ids, sum, logits }] of running.entries()) {
-    const scores = logSoftmax(logits)
-    penalizeRepetition(scores, [...contextIds, ...ids], repetitionPenalty)
-    for (const id of largest(scores, count)) all.push({ beam, id, sum: sum + (scores[id] as number) })
-  }
+function rank(running: readonly Beam[], count: number): Candidate[] {
+  const all = running.flatMap(({ sum, logits, chooser }, beam) =>
+    chooser.rank(logits, count).map(({ id, score }) => ({ beam, id, sum: sum + score })),
+  )
   return all.sort((a, b) => b.sum - a.sum).slice(0, count)
 }
 
@@ -137,9 +139,8 @@ async function advance(running: readonly Beam[], next: readonly Candidate[], bra
     next.map(({ beam }) => beam),
     next.map(({ id }) => id),
   )
-  return next.map(({ beam, id, sum }, i) => ({
-    ids: [...(running[beam]?.ids ?? []), id],
-    sum,
-    logits: logits[i] as Float32Array,
-  }))
+  return next.map(({ beam, id, sum }, i) => {
+    const { ids, chooser } = running[beam] as Beam
+    return { ids: [...ids, id], sum, logits: logits[i] as Float32Array, chooser: chooser.fork(id) }
+  })
 }

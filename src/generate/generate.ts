@@ -2,24 +2,17 @@
  * One id after the other, greedy or sampled (SPEC section 9). Yields only new ids, as they come; the caller decodes and
  * streams them. It knows nothing of text, images or KV caches.
  */
+import type { AbortCheck } from '../common/abort.js'
 import { InputError } from '../common/errors.js'
 import type { Sequence } from '../inference/sequence.js'
-import { argmax, checkSampling, distribution, logSumExp, penalized, type SamplingSettings } from './processors.js'
-import { createRandom, draw } from './sample.js'
+import { logSumExp } from './processors.js'
+import { type ChooserOptions, TokenChooser } from './token-chooser.js'
 
-export interface GenerateOptions {
+export interface GenerateOptions extends ChooserOptions {
   /** >= 1. */
   readonly maxNewTokens: number
-  /** Generation ends when one of these is chosen; it is not yielded. */
-  readonly stopIds?: readonly number[]
-  /** Absent: greedy. */
-  readonly sampling?: SamplingSettings & { readonly seed: number }
-  /** Default 1 (off). */
-  readonly repetitionPenalty?: number
-  /** Ids before the first new one that the penalty sees: the prompt's ids for a text prompt, none for one with images. */
-  readonly contextIds?: readonly number[]
   /** Generation throws the signal's reason at the next id. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortCheck | undefined
 }
 
 /** A chosen id. Its log-probability is worked out when it is asked for: it takes as long as choosing. */
@@ -40,29 +33,24 @@ export class GeneratedToken {
 export type GenerateEnd = { readonly reason: 'stop'; readonly stopId: number } | { readonly reason: 'length' }
 
 /**
- * Continues `sequence`, whose last logits [vocab] are `first`. The sequence stays the caller's and ends one id short of what
- * was yielded, since nobody has asked for what follows the last id. Throws InputError for options out of range.
+ * Continues `sequence`, whose last logits [vocab] are `first`; a stop id is not yielded. The sequence stays the caller's and ends one id
+ * short of what was yielded, since nobody has asked for what follows the last id. Throws InputError for options out of range.
  */
 export async function* generate(
   first: Float32Array,
   sequence: Sequence,
   options: GenerateOptions,
 ): AsyncGenerator<GeneratedToken, GenerateEnd, void> {
-  const { maxNewTokens, sampling, repetitionPenalty = 1, contextIds = [], signal } = options
+  const { maxNewTokens, signal } = options
   checkMaxNewTokens(maxNewTokens)
-  if (sampling) checkSampling(sampling)
-  const random = sampling && createRandom(sampling.seed)
-  const stops = new Set(options.stopIds)
-  const context = new Set(contextIds)
+  const chooser = new TokenChooser(options)
   let logits = first
   for (let made = 0; ; ) {
     signal?.throwIfAborted()
-    const scores = penalized(logits, context, repetitionPenalty)
-    const id = sampling && random ? draw(distribution(scores, sampling), random) : argmax(scores)
-    if (stops.has(id)) return { reason: 'stop', stopId: id }
+    const { id, stops } = chooser.next(logits)
+    if (stops) return { reason: 'stop', stopId: id }
     yield new GeneratedToken(id, logits)
     if (++made === maxNewTokens) return { reason: 'length' }
-    context.add(id)
     signal?.throwIfAborted()
     logits = await sequence.append([id])
   }

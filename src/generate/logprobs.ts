@@ -18,12 +18,12 @@ export interface ChosenLogprob extends TokenLogprob {
 }
 
 /** Most alternatives that can be asked for. */
-const MOST = 20
+const MAX_ALTERNATIVES = 20
 
 /** Throws InputError unless `count` is a whole number from 0 to 20. */
 export function checkLogprobs(count: number): void {
-  if (!Number.isInteger(count) || count < 0 || count > MOST)
-    throw new InputError(`logprobs: got ${count}, expected a whole number from 0 to ${MOST}`)
+  if (!Number.isInteger(count) || count < 0 || count > MAX_ALTERNATIVES)
+    throw new InputError(`logprobs: got ${count}, expected a whole number from 0 to ${MAX_ALTERNATIVES}`)
 }
 
 /** A chosen token with `count` alternatives. */

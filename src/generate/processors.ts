@@ -33,14 +33,6 @@ export function penalizeRepetition(scores: Float32Array | Float64Array, contextI
   }
 }
 
-/** Logits [vocab] with the penalty; the same array where there is none to give. */
-export function penalized(logits: Float32Array, contextIds: Iterable<number>, penalty: number): Float32Array {
-  if (penalty === 1) return logits
-  const scores = logits.slice()
-  penalizeRepetition(scores, contextIds, penalty)
-  return scores
-}
-
 /** Throws InputError for settings out of range; called once before generation rather than at the first id. */
 export function checkSampling({ temperature = 1, topK = 0, topP = 1 }: SamplingSettings): void {
   checkNumber('temperature', temperature, temperature > 0, 'a number > 0 (for the most probable id use greedy decoding)')

@@ -4,8 +4,8 @@
  */
 import { InputError } from '../common/errors.js'
 
-const MOST = 16
-const LONGEST = 256
+const MAX_STOP_STRINGS = 16
+const MAX_STOP_LENGTH = 256
 
 /** Watches one answer. */
 export class StopStrings {
@@ -14,9 +14,11 @@ export class StopStrings {
 
   /** @throws InputError for more than 16 strings, or one that is empty or longer than 256 characters */
   constructor(private readonly stops: readonly string[]) {
-    if (stops.length > MOST) throw new InputError(`stop: got ${stops.length} strings, expected at most ${MOST}`)
-    const bad = stops.find((s) => s === '' || s.length > LONGEST)
-    if (bad !== undefined) throw new InputError(`stop: got a string of ${bad.length} characters, expected 1 to ${LONGEST}`)
+    if (stops.length > MAX_STOP_STRINGS)
+      throw new InputError(`stop: got ${stops.length} strings, expected at most ${MAX_STOP_STRINGS}`)
+    const bad = stops.find((s) => s === '' || s.length > MAX_STOP_LENGTH)
+    if (bad !== undefined)
+      throw new InputError(`stop: got a string of ${bad.length} characters, expected 1 to ${MAX_STOP_LENGTH}`)
   }
 
   /** Whether one of the strings came; nothing is given out after it. */

@@ -3,14 +3,14 @@
  * sees the prompt and its own ancestors among the rest. The prompt is neither copied nor, as the weights, read once for each branch.
  */
 import type { DecoderSessions } from './decoder-sessions.js'
-import type { KvCache } from './kv-cache.js'
+import type { KvCache, Restore } from './kv-cache.js'
 import type { Branches } from './sequence.js'
 import type { WeightStore } from './weight-store.js'
 
 /** Branches of the sequence in `cache`, which they borrow until they are disposed. */
 export class DecoderBranches implements Branches {
   private readonly prompt: number
-  private readonly forget: () => void
+  private readonly restore: Restore
   /** For each branch where its ids stand in the cache, ascending. */
   private paths: readonly (readonly number[])[] = [[]]
   private depth = 0
@@ -20,7 +20,7 @@ export class DecoderBranches implements Branches {
     private readonly cache: KvCache,
   ) {
     this.prompt = cache.length
-    this.forget = cache.mark()
+    this.restore = cache.snapshot()
   }
 
   async step(parents: readonly number[], ids: readonly number[]): Promise<Float32Array[]> {
@@ -46,6 +46,6 @@ export class DecoderBranches implements Branches {
   }
 
   dispose(): void {
-    this.forget()
+    this.restore()
   }
 }

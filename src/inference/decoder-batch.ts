@@ -2,7 +2,7 @@
  * Several sequences that advance together: each is a `Sequence` like any other, but an append waits until every open one has
  * appended, and then one pass of the decoder serves them all. The weights are read once for all rows.
  */
-import { XComposerError } from '../common/errors.js'
+import { DisposedError, XComposerError } from '../common/errors.js'
 import type { DecoderRuntime, DecoderSequence } from './decoder-runtime.js'
 import { KvBatch } from './kv-batch.js'
 import type { Sequence } from './sequence.js'
@@ -13,12 +13,13 @@ interface Row {
   waiting?: { readonly id: number; resolve(logits: Float32Array): void; reject(error: unknown): void } | undefined
 }
 
-/** At most `size` sequences; `dispose` once, when all rows are disposed. */
+/** At most `size` sequences. `dispose` when all rows are; rows that are still open then fail with a DisposedError. */
 export class DecoderBatch {
   private readonly cache: KvBatch
   /** In the cache's order. */
   private readonly rows: Row[] = []
   private running = false
+  private disposed = false
 
   /** @param positions what the longest sequence is expected to need */
   constructor(
@@ -26,7 +27,9 @@ export class DecoderBatch {
     size: number,
     positions: number,
   ) {
+    model.checkAlive()
     this.cache = new KvBatch(model.config.decoder, size, positions, model.config.maxLength)
+    model.living.add(this)
   }
 
   /**
@@ -34,6 +37,7 @@ export class DecoderBatch {
    * disposed at once, since the others wait for it.
    */
   join(sequence: DecoderSequence): Sequence {
+    if (this.running) throw new XComposerError('a row joined its batch during a pass')
     const row: Row = { length: sequence.length }
     this.cache.add(sequence.cache)
     this.rows.push(row)
@@ -51,6 +55,7 @@ export class DecoderBatch {
   }
 
   private next(row: Row, id: number): Promise<Float32Array> {
+    if (this.disposed) throw new DisposedError('batch')
     if (row.waiting || !this.rows.includes(row)) throw new XComposerError('a row of a batch appended twice, or after it left')
     return new Promise((resolve, reject) => {
       row.waiting = { id, resolve, reject }
@@ -59,6 +64,7 @@ export class DecoderBatch {
   }
 
   private leave(row: Row): void {
+    if (this.disposed) return
     const at = this.rows.indexOf(row)
     if (at < 0) return
     if (this.running) throw new XComposerError('a row left its batch during a pass')
@@ -92,7 +98,12 @@ export class DecoderBatch {
   }
 
   dispose(): void {
+    if (this.disposed) return
+    this.disposed = true
+    this.model.living.delete(this)
     this.model.sessions.unbind()
     this.cache.dispose()
+    if (this.running) return
+    for (const { waiting } of this.rows) waiting?.reject(new DisposedError('batch'))
   }
 }

@@ -1,12 +1,15 @@
 /** The decoder of one model directory and the sequences that grow on it: ids or rows in, logits out. */
 
-import { InputError } from '../common/errors.js'
+import { basename, resolve } from 'node:path'
+import type { AbortCheck } from '../common/abort.js'
+import { DisposedError, InputError } from '../common/errors.js'
 import type { SessionOptions } from '../engine/index.js'
 import type { ModelConfig } from '../model/config.js'
 import type { OpenCheckpoint } from '../model/open-checkpoint.js'
 import { DecoderBranches } from './branches.js'
 import { DecoderSessions } from './decoder-sessions.js'
 import { KvCache, type RotaryState } from './kv-cache.js'
+import { PassQueue } from './passes.js'
 import type { BranchingSequence, RewindableSequence } from './sequence.js'
 import { WeightStore } from './weight-store.js'
 
@@ -23,12 +26,28 @@ export interface LoadOptions {
 /** Positions a prompt is prefilled in at once: bounds the memory of attention and of the activations. */
 const PREFILL_CHUNK = 512
 
-/** A decoder over a KV cache without text or images: what goldens and checks need. */
+/** How a prompt is prefilled. */
+export interface PrefillOptions {
+  /** What the rows are, as in promptRows; without it the sequence is never reused. */
+  readonly content?: readonly number[]
+  /** Looked at between two chunks of the prompt; its reason is thrown. */
+  readonly signal?: AbortCheck | undefined
+}
+
+/**
+ * A decoder over a KV cache without text or images: what goldens and checks need. Its sequences may be used at the same time: their passes
+ * take turns. `dispose` lets the pass in flight end, and disposes what sequences and batches there are.
+ */
 export class DecoderRuntime {
   readonly store: WeightStore
   readonly sessions: DecoderSessions
   /** How all sessions of this model run. */
   readonly sessionOptions: SessionOptions
+  /** The turns of everything native that runs on this model. */
+  readonly passes: PassQueue
+  /** Sequences and batches that nobody has disposed yet. */
+  readonly living = new Set<{ dispose(): void }>()
+  private ending: Promise<void> | undefined
 
   constructor(
     readonly checkpoint: OpenCheckpoint,
@@ -36,7 +55,8 @@ export class DecoderRuntime {
   ) {
     this.store = new WeightStore(checkpoint, options.onNotice)
     this.sessionOptions = sessionOptions(options)
-    this.sessions = new DecoderSessions(checkpoint.config.decoder, this.store, this.sessionOptions)
+    this.passes = new PassQueue(`model ${basename(resolve(checkpoint.directory.dir))}`)
+    this.sessions = new DecoderSessions(checkpoint.config.decoder, this.store, this.sessionOptions, this.passes)
   }
 
   get config(): ModelConfig {
@@ -45,17 +65,37 @@ export class DecoderRuntime {
 
   /** An empty sequence. @param rotary shared state of the reference's sticky tables; by default each sequence has its own */
   sequence(limit = this.config.maxLength, rotary?: RotaryState): DecoderSequence {
+    this.checkAlive()
     const c = this.config.decoder
     return new DecoderSequence(this, rotary ? new KvCache(c, limit, rotary, false) : new KvCache(c, limit))
   }
 
-  dispose(): void {
+  /** @throws DisposedError after `dispose` */
+  checkAlive(): void {
+    if (this.ending) throw new DisposedError(this.passes.what)
+  }
+
+  /**
+   * Ends the model: the pass in flight ends, those that wait fail with a DisposedError, and all memory is freed; without a pass in
+   * flight before this returns. Harmless when called again.
+   * @param first runs before the weights are freed
+   */
+  dispose(first?: () => void): Promise<void> {
+    this.ending ??= this.end(first)
+    return this.ending
+  }
+
+  private async end(first?: () => void): Promise<void> {
+    const { ended } = this.passes.close()
+    if (ended) await ended
+    for (const one of [...this.living]) one.dispose()
+    first?.()
     this.sessions.dispose()
     this.store.dispose()
   }
 }
 
-/** A growing sequence of one model. */
+/** A growing sequence of one model. It is used by one caller at a time; afterwards `dispose`, which is harmless during a pass. */
 export class DecoderSequence implements RewindableSequence, BranchingSequence {
   /** What stands at each position: an id, or a negative number for a row of an image (NaN where nobody said which). */
   private content: number[] = []
@@ -63,21 +103,23 @@ export class DecoderSequence implements RewindableSequence, BranchingSequence {
   constructor(
     private readonly model: DecoderRuntime,
     readonly cache: KvCache,
-  ) {}
+  ) {
+    model.living.add(this)
+  }
 
   get length(): number {
     return this.cache.length
   }
 
   async append(ids: readonly number[]): Promise<Float32Array> {
-    return this.appendRows(this.model.store.embed(ids), ids.length, [], ids)
+    return this.appendRows(this.model.store.embed(ids), ids.length, [], { content: ids })
   }
 
   /** How many of the first positions are those of `content`. */
-  common(content: readonly number[]): number {
-    const most = Math.min(this.content.length, content.length)
+  sharedPrefix(content: readonly number[]): number {
+    const longest = Math.min(this.content.length, content.length)
     let same = 0
-    while (same < most && this.content[same] === content[same]) same++
+    while (same < longest && this.content[same] === content[same]) same++
     return same
   }
 
@@ -96,30 +138,33 @@ export class DecoderSequence implements RewindableSequence, BranchingSequence {
   }
 
   /**
-   * Appends embeddings [tokens, hidden], some of them image rows (columns in ascending order); logits after the last.
-   * @param content what the rows are, as in promptRows; without it the sequence is never reused
+   * Appends embeddings [tokens, hidden], some of them image rows (columns in ascending order), PREFILL_CHUNK at a time; logits [vocab]
+   * after the last.
+   * @throws InputError beyond the context, DisposedError after `dispose`, and the signal's reason
    */
   async appendRows(
     rows: Float32Array,
     tokens: number,
     imageColumns: readonly number[],
-    content: readonly number[] = new Array<number>(tokens).fill(Number.NaN),
+    { content, signal }: PrefillOptions = {},
   ): Promise<Float32Array> {
     if (tokens === 0) throw new InputError('a prompt needs at least one position')
     const width = this.model.config.decoder.hiddenSize
-    this.cache.reserve(this.cache.length + tokens)
+    const room = this.cache.length + tokens
     let logits: Float32Array = new Float32Array(0)
     for (let start = 0; start < tokens; start += PREFILL_CHUNK) {
+      signal?.throwIfAborted()
       const end = Math.min(tokens, start + PREFILL_CHUNK)
       const part = rows.subarray(start * width, end * width)
       const step = {
         embeddings: part,
         tokens: end - start,
+        room,
         imageColumns: imageColumns.filter((c) => c >= start && c < end).map((c) => c - start),
         logitColumns: end === tokens ? [end - start - 1] : [],
       }
       logits = (await this.model.sessions.run(step, this.cache)).logits
-      for (let i = start; i < end; i++) this.content.push(content[i] as number)
+      for (let i = start; i < end; i++) this.content.push(content?.[i] ?? Number.NaN)
     }
     return logits
   }
@@ -129,6 +174,7 @@ export class DecoderSequence implements RewindableSequence, BranchingSequence {
   }
 
   dispose(): void {
+    this.model.living.delete(this)
     this.cache.dispose()
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The decoder as inference sessions over a KV cache: one graph for rows of images, which all pass PLoRA, and one without PLoRA for text
- * and decoding. Both stand on the same weights, and a prompt with images goes through them stretch by stretch.
+ * and decoding. Both stand on the same weights, and a prompt with images goes through them span by span.
  */
 import {
   cachedAttention,
@@ -17,6 +17,7 @@ import type { DecoderConfig } from '../model/config.js'
 import { decoder } from '../model/decoder/decoder.js'
 import type { KvBatch } from './kv-batch.js'
 import type { KvCache } from './kv-cache.js'
+import type { PassQueue } from './passes.js'
 import type { WeightStore } from './weight-store.js'
 
 /** One pass: embeddings appended to a cache. */
@@ -30,6 +31,8 @@ export interface DecoderStep {
   readonly logitColumns: readonly number[]
   /** Whether all layers' hidden states are wanted (they cost a copy each). */
   readonly hidden?: boolean
+  /** Positions that the cache makes room for at once, where more steps follow; by default those of this step. */
+  readonly room?: number
   /** Present where the tokens are no sequence but alternatives. */
   readonly branches?: BranchStep
 }
@@ -62,19 +65,19 @@ interface Built {
   readonly hidden: number
 }
 
-/** Tokens of a step from which on the memory of its intermediate results is given back. */
-const MANY = 128
+/** From this many tokens on, a pass gives the memory of its intermediate results back. */
+const RELEASE_ARENA_TOKENS = 128
 
-/** Sessions of one decoder; `dispose` before the weight store. */
+/** Sessions of one decoder, whose passes take turns; `dispose` before the weight store, when no pass runs. */
 export class DecoderSessions {
   private readonly built = new Map<string, Built>()
   private readonly pool = new WeightPool()
-  private readonly one = { lastIndex: Value.zeros('i32', [1]), totalLength: Value.zeros('i32', [1]) }
 
   constructor(
     private readonly config: DecoderConfig,
     private readonly store: WeightStore,
     private readonly options: SessionOptions,
+    private readonly passes: PassQueue,
   ) {}
 
   /** Appends to the cache in place and returns logits. */
@@ -82,7 +85,7 @@ export class DecoderSessions {
     const parts = modalitySpans(step.tokens, step.imageColumns ?? [])
     if (parts.length === 1) return this.runSpan(step, parts[0]?.image ?? false, cache)
     const { hiddenSize, vocabularySize } = this.config
-    cache.reserve(cache.length + step.tokens)
+    const room = Math.max(step.room ?? 0, cache.length + step.tokens)
     const logits = new Float32Array(step.logitColumns.length * vocabularySize)
     const hidden: Float32Array[] = []
     for (const { start, end, image } of parts) {
@@ -90,6 +93,7 @@ export class DecoderSessions {
       const part = await this.runSpan(
         {
           ...step,
+          room,
           embeddings: step.embeddings.subarray(start * hiddenSize, end * hiddenSize),
           tokens: end - start,
           logitColumns: wanted.map(([, column]) => column - start),
@@ -108,21 +112,24 @@ export class DecoderSessions {
     return { logits, hidden }
   }
 
-  /** A step whose rows are all of an image, or none of them. */
-  private async runSpan(step: DecoderStep, image: boolean, cache: KvCache): Promise<DecoderOutput> {
+  /** A step whose rows are all of an image, or none of them: one pass. */
+  private runSpan(step: DecoderStep, image: boolean, cache: KvCache): Promise<DecoderOutput> {
+    return this.passes.run(() => cache.lifetime.during(() => this.passSpan(step, image, cache)))
+  }
+
+  private async passSpan(step: DecoderStep, image: boolean, cache: KvCache): Promise<DecoderOutput> {
     const { tokens, branches } = step
     const total = cache.length + tokens
     const positions = branches ? branches.position + 1 : total
+    if (step.room !== undefined) cache.reserve(step.room)
     cache.reserve(total, positions)
-    this.one.lastIndex.data[0] = total - 1
-    this.one.totalLength.data[0] = total
     const inputs: Record<string, Value> = {
       embeddings: Value.of('f32', [1, tokens, this.config.hiddenSize], step.embeddings),
       logit_index: pairs(step.logitColumns.map((column) => [0, column])),
     }
     if (branches) Object.assign(inputs, branchInputs(branches, total))
     const own = Object.values(inputs)
-    Object.assign(inputs, { last_index: this.one.lastIndex, total_length: this.one.totalLength }, cache.tables(positions))
+    Object.assign(inputs, cache.lengthsAt(total), cache.tables(positions))
     const built = this.session({ image, hidden: step.hidden ?? false, branches: branches !== undefined })
     const output = await this.execute(built, inputs, own, cache)
     cache.length = total
@@ -130,19 +137,25 @@ export class DecoderSessions {
   }
 
   /** Appends one text token to each row of a batch: embeddings [rows, hidden] -> logits [rows, vocabulary]. */
-  async runRows(embeddings: Float32Array, batch: KvBatch): Promise<Float32Array> {
+  runRows(embeddings: Float32Array, batch: KvBatch): Promise<Float32Array> {
+    return this.passes.run(() => batch.lifetime.during(() => this.passRows(embeddings, batch)))
+  }
+
+  private async passRows(embeddings: Float32Array, batch: KvBatch): Promise<Float32Array> {
     const rows = batch.lengths.length
     batch.reserve()
     const lastIndex = Value.zeros('i32', [rows])
     lastIndex.data.set(batch.lengths)
-    this.one.totalLength.data[0] = Math.max(...batch.lengths) + 1
+    const totalLength = Value.zeros('i32', [1])
+    totalLength.data[0] = Math.max(...batch.lengths) + 1
     const inputs: Record<string, Value> = {
       embeddings: Value.of('f32', [rows, 1, this.config.hiddenSize], embeddings),
       logit_index: pairs(batch.lengths.map((_, row) => [row, 0])),
       last_index: lastIndex,
+      total_length: totalLength,
     }
     const own = Object.values(inputs)
-    Object.assign(inputs, { total_length: this.one.totalLength }, batch.tables())
+    Object.assign(inputs, batch.tables())
     const { logits } = await this.execute(this.session({}), inputs, own, batch)
     batch.lengths.forEach((length, row) => {
       batch.lengths[row] = length + 1
@@ -171,7 +184,7 @@ export class DecoderSessions {
     }
     try {
       await this.store.open(session)
-      await session.run({ inputs, outputs }, (inputs.embeddings?.shape[1] ?? 0) >= MANY)
+      await session.run({ inputs, outputs }, (inputs.embeddings?.shape[1] ?? 0) >= RELEASE_ARENA_TOKENS)
     } finally {
       for (const value of [...own, logits, ...states]) value.dispose()
     }
@@ -180,7 +193,8 @@ export class DecoderSessions {
 
   /** Compiles the graphs that requests use, so that the first request does not pay for it. */
   async prepare(images = true): Promise<void> {
-    for (const kind of images ? [{ image: true }, {}] : [{}]) await this.store.open(this.session(kind).session)
+    for (const kind of images ? [{ image: true }, {}] : [{}])
+      await this.passes.run(() => this.store.open(this.session(kind).session))
   }
 
   private session(kind: GraphKind): Built {
@@ -242,16 +256,19 @@ export class DecoderSessions {
     return states
   }
 
-  /** Lets go of the cache of the last run. */
+  /** Drops the references to the cache of the last run, between two passes. */
   unbind(): void {
-    for (const { session } of this.built.values()) session.unbind()
+    const unbindAll = (): void => {
+      for (const { session } of this.built.values()) session.unbind()
+    }
+    if (this.passes.idle) unbindAll()
+    // A closed queue has nothing left to unbind.
+    else void this.passes.run(async () => unbindAll()).catch(() => {})
   }
 
   dispose(): void {
     for (const { session } of this.built.values()) session.dispose()
     this.pool.dispose()
-    this.one.lastIndex.dispose()
-    this.one.totalLength.dispose()
   }
 }
 

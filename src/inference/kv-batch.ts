@@ -8,11 +8,14 @@ import { allocate, cacheWidth, Value } from '../engine/index.js'
 import type { DecoderConfig } from '../model/config.js'
 import { isStretched } from '../model/decoder/rotary.js'
 import { copyPositions, grown, type KvCache, RotaryState } from './kv-cache.js'
+import { Lifetime } from './passes.js'
 
-/** KV buffers of at most `rows` sequences; `dispose` once. */
+/** KV buffers of at most `rows` sequences. `dispose` frees them behind the pass that uses them. */
 export class KvBatch {
   /** Positions filled in each row. */
   readonly lengths: number[] = []
+  /** Until `dispose`; a pass holds it. */
+  readonly lifetime = new Lifetime('batch', () => this.free())
   private capacity: number
   private readonly rotary: RotaryState
   /** Keys, then values, of every layer. */
@@ -41,6 +44,8 @@ export class KvBatch {
 
   /** Copies a sequence into the next row. */
   add(cache: KvCache): void {
+    this.lifetime.check()
+    cache.lifetime.check()
     if (this.lengths.length === this.rows) throw new XComposerError(`a batch of ${this.rows} rows has no room for another`)
     const row = this.lengths.length
     this.lengths.push(cache.length)
@@ -68,9 +73,12 @@ export class KvBatch {
 
   /** Makes room for one more position in every row. @throws InputError beyond the limit */
   reserve(): void {
+    this.lifetime.check()
     const total = Math.max(...this.lengths) + 1
     if (total > this.limit)
-      throw new InputError(`a sequence would have ${total} positions; this model's context is ${this.limit}`)
+      throw new InputError(`a sequence would have ${total} positions; this model's context is ${this.limit}`, {
+        code: 'context_length_exceeded',
+      })
     // One table serves all rows, and dynamic scaling has another for each length.
     if (isStretched(this.config, total)) throw new XComposerError('dynamic rotary scaling cannot be batched beyond its limit')
     this.grow(total)
@@ -119,6 +127,10 @@ export class KvBatch {
   }
 
   dispose(): void {
+    this.lifetime.end()
+  }
+
+  private free(): void {
     this.release()
     this.buffers = []
     this.rotary.dispose()

@@ -4,13 +4,17 @@ import { InputError } from '../common/errors.js'
 import { cacheWidth, Value } from '../engine/index.js'
 import type { DecoderConfig } from '../model/config.js'
 import { isStretched, rotaryTables } from '../model/decoder/rotary.js'
+import { Lifetime } from './passes.js'
 
-/** Positions are added to the buffers in steps of this many. */
-const STEP = 256
+/** Brings a state back to what it was when this was made. */
+export type Restore = () => void
+
+/** Positions are added to the buffers in multiples of this many. */
+const KV_GROWTH = 256
 
 /** The capacity of buffers that hold `capacity` positions now and must hold `needed`. */
 export function grown(capacity: number, needed: number): number {
-  return Math.ceil(Math.max(needed, capacity * 1.5) / STEP) * STEP
+  return Math.ceil(Math.max(needed, capacity * 1.5) / KV_GROWTH) * KV_GROWTH
 }
 
 /** Copies the first `positions` of every head between buffers [heads, capacity, D] that may differ in capacity. */
@@ -51,8 +55,8 @@ export class RotaryState {
     return { cos: this.made.cos, sin: this.made.sin }
   }
 
-  /** Call what this returns to forget the lengths seen since. */
-  mark(): () => void {
+  /** Returns a function that forgets the lengths seen since. */
+  snapshot(): Restore {
     const { longest } = this
     return () => {
       this.longest = longest
@@ -66,13 +70,19 @@ export class RotaryState {
   }
 }
 
-/** KV buffers of one sequence, [1, kvHeads, capacity, D] per layer with D = cacheWidth(d); `dispose` once. */
+/**
+ * KV buffers of one sequence, [1, kvHeads, capacity, D] per layer with D = cacheWidth(d). `dispose` frees them behind the pass that uses
+ * them; afterwards every use is a DisposedError.
+ */
 export class KvCache {
   keys: Value<'f32'>[] = []
   values: Value<'f32'>[] = []
   /** Positions filled. */
   length = 0
+  /** Until `dispose`; a pass holds it. */
+  readonly lifetime = new Lifetime('sequence', () => this.free())
   private capacity = 0
+  private lengthInputs: { readonly last_index: Value<'i32'>; readonly total_length: Value<'i32'> } | undefined
 
   /** @param limit most positions the sequence may have */
   constructor(
@@ -87,6 +97,14 @@ export class KvCache {
     return this.rotary.tables(this.capacity, total)
   }
 
+  /** What attention reads of the lengths, for a step that reaches `total` entries; the same Values each time. */
+  lengthsAt(total: number): Readonly<Record<'last_index' | 'total_length', Value<'i32'>>> {
+    this.lengthInputs ??= { last_index: Value.zeros('i32', [1]), total_length: Value.zeros('i32', [1]) }
+    this.lengthInputs.last_index.data[0] = total - 1
+    this.lengthInputs.total_length.data[0] = total
+    return this.lengthInputs
+  }
+
   /** Positions that fit without growing. */
   get room(): number {
     return this.capacity - this.length
@@ -97,8 +115,11 @@ export class KvCache {
    * the same position while a sequence is branched. @throws InputError for positions beyond the limit
    */
   reserve(slots: number, positions = slots): void {
+    this.lifetime.check()
     if (positions > this.limit)
-      throw new InputError(`the sequence would have ${positions} positions; this model's context is ${this.limit}`)
+      throw new InputError(`the sequence would have ${positions} positions; this model's context is ${this.limit}`, {
+        code: 'context_length_exceeded',
+      })
     if (slots <= this.capacity) return
     const wanted = grown(this.capacity, slots)
     const capacity = slots > this.limit ? wanted : Math.min(this.limit, wanted)
@@ -133,13 +154,13 @@ export class KvCache {
     this.length = first + slots.length
   }
 
-  /** Call what this returns to forget what was appended since. */
-  mark(): () => void {
+  /** Returns a function that rolls the cache back to its present length. */
+  snapshot(): Restore {
     const { length } = this
-    const lengths = this.rotary.mark()
+    const restoreRotary = this.rotary.snapshot()
     return () => {
       this.length = length
-      lengths()
+      restoreRotary()
     }
   }
 
@@ -160,10 +181,16 @@ export class KvCache {
   }
 
   dispose(): void {
+    this.lifetime.end()
+  }
+
+  private free(): void {
     for (const value of [...this.keys, ...this.values]) value.dispose()
     this.keys = []
     this.values = []
     this.capacity = 0
+    for (const value of Object.values(this.lengthInputs ?? {})) value.dispose()
+    this.lengthInputs = undefined
     if (this.ownsRotary) this.rotary.dispose()
   }
 }

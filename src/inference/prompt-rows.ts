@@ -7,7 +7,7 @@ import type { DecoderRuntime } from './decoder-runtime.js'
 const imageNumbers = new WeakMap<Float32Array, number>()
 let images = 0
 /** More rows than an image can have. */
-const MOST_ROWS = 2 ** 24
+const MAX_IMAGE_ROWS = 2 ** 24
 
 function imageNumber(rows: Float32Array): number {
   const known = imageNumbers.get(rows)
@@ -32,12 +32,12 @@ export function promptRows(decoder: DecoderRuntime, parts: readonly PromptPart[]
       continue
     }
     const rows = features[part.image]
-    if (!rows) throw new InputError(`the prompt names picture ${part.image + 1}, but only ${features.length} were given`)
+    if (!rows) throw new InputError(`the prompt names image ${part.image + 1}, but only ${features.length} were given`)
     pieces.push(rows.subarray(0, part.tokens * width))
     const number = imageNumber(rows)
     for (let i = 0; i < part.tokens; i++) {
       imageColumns.push(content.length)
-      content.push(-(number * MOST_ROWS + i))
+      content.push(-(number * MAX_IMAGE_ROWS + i))
     }
   }
   const tokens = content.length

@@ -29,7 +29,7 @@ export interface BranchingSequence extends Sequence {
   branch(): Branches
 }
 
-/** A sequence that answers for every id of a step and can take ids back: what guessing ahead needs. */
+/** A sequence that answers for every id of a step and can take ids back: what speculative decoding needs. */
 export interface RewindableSequence extends Sequence {
   /** Appends ids and returns the logits [vocab] after each of them. */
   appendAll(ids: readonly number[]): Promise<Float32Array[]>

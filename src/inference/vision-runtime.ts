@@ -6,12 +6,13 @@ import { tileMarks } from '../model/parameters.js'
 import { projector } from '../model/projector/mlp.js'
 import { mergeTiles, type TileMarks } from '../model/vision/tile-merge.js'
 import { visionTower } from '../model/vision/tower.js'
+import { PassQueue } from './passes.js'
 import type { WeightStore } from './weight-store.js'
 
-/** Images or tiles that go through the tower together: bounds the memory of its activations. */
-const PICTURES_AT_ONCE = 4
+/** Images or tiles that go through the tower in one pass: bounds the memory of its activations. */
+export const IMAGES_PER_PASS = 4
 
-/** The sessions of one model's vision side; `dispose` before the weight store. */
+/** The sessions of one model's vision side; `dispose` before the weight store, when no pass runs. */
 export class VisionRuntime {
   /** Tower and projector in one, or the tower alone where tiles are merged between them. */
   private readonly tower: Session
@@ -24,6 +25,8 @@ export class VisionRuntime {
     private readonly config: ModelConfig,
     private readonly store: WeightStore,
     options: SessionOptions,
+    /** Those of the decoder, where it runs beside one. */
+    private readonly passes = new PassQueue('vision tower'),
   ) {
     if (!config.vision) throw new RangeError('the model has no vision tower')
     this.vision = config.vision
@@ -38,25 +41,27 @@ export class VisionRuntime {
     if (!tiled) return
     const p = new Graph('projector')
     p.output('rows', projector(p, w, p.input('features', 'f32', ['rows', 4 * hiddenSize])))
-    const marks = { newline: store.floats(tileMarks.newline), separator: store.floats(tileMarks.separator) }
+    // Copies: tiles are merged between passes, when the mapped file may be gone.
+    const marks = { newline: store.floats(tileMarks.newline).slice(), separator: store.floats(tileMarks.separator).slice() }
     this.merged = { projector: new Session(p, store.valuesFor(p), options), marks }
   }
 
   /** Compiles the sessions ahead of the first image. */
   async prepare(): Promise<void> {
-    await this.store.open(this.tower)
-    if (this.merged) await this.store.open(this.merged.projector)
+    for (const session of [this.tower, this.merged?.projector]) {
+      if (session) await this.passes.run(() => this.store.open(session))
+    }
   }
 
   /** pixels [images, 3, S, S] -> rows [images * tokens, hidden]. */
   async encode(pixels: Float32Array, images: number): Promise<Float32Array> {
-    if (this.merged) throw new RangeError('pictures of this model are tiled')
+    if (this.merged) throw new RangeError('images of this model are tiled')
     return this.runTower(pixels, images)
   }
 
   /** One tiled image -> rows [tiledTokens, hidden]. */
   async encodeTiled(image: TiledPixels): Promise<Float32Array> {
-    if (!this.merged) throw new RangeError('pictures of this model are not tiled')
+    if (!this.merged) throw new RangeError('images of this model are not tiled')
     return this.project(await this.mergedFeatures(image))
   }
 
@@ -77,10 +82,14 @@ export class VisionRuntime {
     const size = 3 * s * s
     const width = tokens * this.rowWidth
     const all = new Float32Array(new ArrayBuffer(images * width * 4))
-    for (let first = 0; first < images; first += PICTURES_AT_ONCE) {
-      const end = Math.min(images, first + PICTURES_AT_ONCE)
-      const input = Value.of('f32', [end - first, 3, s, s], pixels.slice(first * size, end * size))
-      all.set(await this.run(this.tower, 'pixels', input, [end - first, tokens, this.rowWidth]), first * width)
+    for (let first = 0; first < images; first += IMAGES_PER_PASS) {
+      const end = Math.min(images, first + IMAGES_PER_PASS)
+      const input = pixels.slice(first * size, end * size)
+      const [from, to] = [
+        [end - first, 3, s, s],
+        [end - first, tokens, this.rowWidth],
+      ]
+      all.set(await this.run(this.tower, 'pixels', input, from, to), first * width)
     }
     return all
   }
@@ -89,20 +98,24 @@ export class VisionRuntime {
   private async project(features: Float32Array): Promise<Float32Array> {
     const width = 4 * this.vision.hiddenSize
     const rows = features.length / width
-    const input = Value.of('f32', [rows, width], features)
-    return this.run(this.merged?.projector as Session, 'features', input, [rows, this.config.decoder.hiddenSize])
+    const to = [rows, this.config.decoder.hiddenSize]
+    return this.run(this.merged?.projector as Session, 'features', features, [rows, width], to)
   }
 
-  private async run(session: Session, name: string, input: Value<'f32'>, shape: readonly number[]): Promise<Float32Array> {
-    const rows = Value.zeros('f32', shape)
-    try {
-      await this.store.open(session)
-      await session.run({ inputs: { [name]: input }, outputs: { rows } }, true)
-      return rows.data
-    } finally {
-      input.dispose()
-      rows.dispose()
-    }
+  /** One pass: `data` of the shape `from` to rows of the shape `to`. */
+  private run(session: Session, name: string, data: Float32Array, from: readonly number[], to: readonly number[]) {
+    return this.passes.run(async (): Promise<Float32Array> => {
+      const input = Value.of('f32', from, data)
+      const rows = Value.zeros('f32', to)
+      try {
+        await this.store.open(session)
+        await session.run({ inputs: { [name]: input }, outputs: { rows } }, true)
+        return rows.data
+      } finally {
+        input.dispose()
+        rows.dispose()
+      }
+    })
   }
 
   dispose(): void {

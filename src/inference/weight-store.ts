@@ -2,8 +2,9 @@
  * A checkpoint's weights in memory for inference: float32 tensors where they lie in the mapped file, half precision widened
  * once, quantised blocks as they are. Every graph that asks for a weight gets the same memory.
  */
+import { basename, resolve } from 'node:path'
 import { readRaw, readTensor, type TensorEntry } from '../checkpoint/tensors.js'
-import { InputError } from '../common/errors.js'
+import { DisposedError, InputError } from '../common/errors.js'
 import {
   allocate,
   canMapFiles,
@@ -31,6 +32,7 @@ export class WeightStore {
   private readonly mappings = new Map<string, MappedFile>()
   private readonly shapes: ReadonlyMap<string, readonly number[]>
   private readonly rowOrder: Int32Array
+  private disposed = false
 
   /** @param onNotice receives one line for each tensor with values that are no numbers */
   constructor(
@@ -118,6 +120,11 @@ export class WeightStore {
     }
   }
 
+  /** Reading a mapping that is gone would end the process. */
+  private checkAlive(): void {
+    if (this.disposed) throw new DisposedError(`model ${basename(resolve(this.model.directory.dir))}`)
+  }
+
   private entry(name: string): TensorEntry {
     const entry = this.model.directory.tensors.get(name)
     if (!entry) throw new InputError(`${this.model.directory.dir}: tensor "${name}" is missing`)
@@ -125,6 +132,7 @@ export class WeightStore {
   }
 
   private value(name: string, shape: readonly number[]): Value {
+    this.checkAlive()
     const known = this.values.get(name)
     if (known) return known
     const entry = this.entry(name)
@@ -160,8 +168,11 @@ export class WeightStore {
   }
 
   dispose(): void {
+    this.disposed = true
     for (const value of this.values.values()) value.dispose()
     for (const mapping of this.mappings.values()) mapping.dispose()
+    this.values.clear()
+    this.mappings.clear()
   }
 }
 

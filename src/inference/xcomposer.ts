@@ -1,6 +1,8 @@
 /** The whole model for inference: opens a model directory, encodes images, prefills prompts, and grows sequences. */
 import { basename, resolve } from 'node:path'
+import type { AbortCheck } from '../common/abort.js'
 import { InputError } from '../common/errors.js'
+import { packagedModel } from '../common/package-root.js'
 import type { TiledPixels } from '../image/tiles.js'
 import type { ModelConfig } from '../model/config.js'
 import { isStretched } from '../model/decoder/rotary.js'
@@ -10,6 +12,7 @@ import { Tokenizer } from '../text/tokenizer.js'
 import { DecoderBatch } from './decoder-batch.js'
 import { DecoderRuntime, type DecoderSequence, type LoadOptions } from './decoder-runtime.js'
 import { type GenerationDefaults, readGenerationDefaults } from './generation-config.js'
+import { PrefixCache } from './prefix-cache.js'
 import { promptRows } from './prompt-rows.js'
 import { VisionRuntime } from './vision-runtime.js'
 
@@ -19,13 +22,21 @@ export interface Prefilled {
   readonly sequence: DecoderSequence
 }
 
-/** Fewer common positions than this are computed again: nearly every prompt begins with some. */
-const WORTH_KEEPING = 16
+/** How a prompt is started. */
+export interface PromptOptions {
+  /** Most positions that the sequence may have; default the model's context. */
+  readonly limit?: number
+  /** Looked at between two passes; its reason is thrown. */
+  readonly signal?: AbortCheck | undefined
+}
 
-/** A loaded model; `dispose` once, after its sequences. */
-export class XComposer {
-  /** The sequence of the last answer: a follow-up begins as it did. */
-  private kept: DecoderSequence | undefined
+/**
+ * A loaded model. Any number of requests may run on it at the same time: they take turns pass by pass, and each gives what it gives alone.
+ * `dispose` ends it, and with it every request that runs: they fail with a DisposedError.
+ */
+export class XComposer implements AsyncDisposable {
+  /** Sequences of finished answers, for prompts that begin as they did. */
+  readonly prefixes = new PrefixCache()
 
   private constructor(
     readonly name: string,
@@ -35,10 +46,12 @@ export class XComposer {
   ) {}
 
   /**
-   * Opens a model directory.
+   * Opens a model directory; without one the packaged nano.
+   * @example
+   * const model = await XComposer.load()
    * @throws InputError when it is missing, broken, or inconsistent
    */
-  static async load(dir: string, options: LoadOptions = {}): Promise<XComposer> {
+  static async load(dir: string = packagedModel, options: LoadOptions = {}): Promise<XComposer> {
     const checkpoint = openModel(dir)
     options.onOpened?.(checkpoint)
     const tokenizer = Tokenizer.load(tokenizerPath(checkpoint))
@@ -55,7 +68,7 @@ export class XComposer {
   static of(checkpoint: OpenCheckpoint, tokenizer: Tokenizer, options: LoadOptions = {}): XComposer {
     const decoder = new DecoderRuntime(checkpoint, options)
     const vision = checkpoint.config.vision
-      ? new VisionRuntime(checkpoint.config, decoder.store, decoder.sessionOptions)
+      ? new VisionRuntime(checkpoint.config, decoder.store, decoder.sessionOptions, decoder.passes)
       : undefined
     return new XComposer(basename(resolve(checkpoint.directory.dir)), decoder, tokenizer, vision)
   }
@@ -82,27 +95,35 @@ export class XComposer {
 
   /** Images as rows for the decoder: pixels [images, 3, S, S], normalised -> [images * tokens, hidden]. */
   async encodeImages(pixels: Float32Array, images: number): Promise<Float32Array> {
-    if (!this.vision) throw new InputError(`${this.name}: this model has no vision tower; ask without pictures`)
+    if (!this.vision) throw new InputError(`${this.name}: this model has no vision tower; ask without images`)
     return this.vision.encode(pixels, images)
   }
 
   /** One image of a tiled model as rows for the decoder: [tiledTokens, hidden]. */
   async encodeTiledImage(pixels: TiledPixels): Promise<Float32Array> {
-    if (!this.vision) throw new InputError(`${this.name}: this model has no vision tower; ask without pictures`)
+    if (!this.vision) throw new InputError(`${this.name}: this model has no vision tower; ask without images`)
     return this.vision.encodeTiled(pixels)
   }
 
   /**
-   * Starts a sequence with a prompt. Where the kept sequence begins with the same text and images, it is taken up there.
+   * Starts a sequence with a prompt. Where the prefix cache holds one that begins with the same text and images, it is taken up there.
    * @param features rows of each image ([tokens, hidden]), by the number that the prompt's parts name; the same array is the same image
    */
-  async prefill(parts: readonly PromptPart[], features: readonly Float32Array[], limit = this.contextLength): Promise<Prefilled> {
+  async prefill(
+    parts: readonly PromptPart[],
+    features: readonly Float32Array[],
+    { limit = this.contextLength, signal }: PromptOptions = {},
+  ): Promise<Prefilled> {
     const { rows, tokens, imageColumns, content } = promptRows(this.decoder, parts, features)
-    const { sequence, length } = this.begun(content, limit)
+    // Dynamic scaling rotates earlier keys by a length that was not known then.
+    if (isStretched(this.config.decoder, tokens)) this.prefixes.clear()
+    const sequence = this.prefixes.take(content, limit) ?? this.decoder.sequence(limit)
+    const { length } = sequence
     const width = this.config.decoder.hiddenSize
     const columns = imageColumns.filter((column) => column >= length).map((column) => column - length)
     try {
-      const logits = await sequence.appendRows(rows.subarray(length * width), tokens - length, columns, content.slice(length))
+      const rest = { content: content.slice(length), signal }
+      const logits = await sequence.appendRows(rows.subarray(length * width), tokens - length, columns, rest)
       return { logits, sequence }
     } catch (error) {
       sequence.dispose()
@@ -120,33 +141,21 @@ export class XComposer {
     return new DecoderBatch(this.decoder, size, positions)
   }
 
-  /** Takes a sequence over, in place of the one kept so far, for prompts that begin alike. */
-  keep(sequence: DecoderSequence): void {
-    this.kept?.dispose()
-    this.kept = sequence
+  /** Whether `dispose` was called. @throws DisposedError then */
+  checkAlive(): void {
+    this.decoder.checkAlive()
   }
 
-  /** A sequence that already holds the first `length` positions: the kept one, or an empty one in its place, so that one is in memory. */
-  private begun(content: readonly number[], limit: number): { sequence: DecoderSequence; length: number } {
-    const { kept } = this
-    this.kept = undefined
-    // Dynamic scaling rotates earlier keys by a length that was not known then.
-    if (kept && kept.cache.limit === limit && !isStretched(this.config.decoder, content.length)) {
-      // The last position is always computed: its logits are asked for.
-      const length = Math.min(kept.common(content), content.length - 1)
-      if (length >= WORTH_KEEPING) {
-        kept.rewind(length)
-        return { sequence: kept, length }
-      }
-    }
-    kept?.dispose()
-    return { sequence: this.decoder.sequence(limit), length: 0 }
+  /**
+   * Ends the model: the pass in flight ends, every request that runs fails with a DisposedError, and all memory is freed; where nothing
+   * runs, before this returns. Harmless when called again.
+   */
+  dispose(): Promise<void> {
+    this.prefixes.close()
+    return this.decoder.dispose(() => this.vision?.dispose())
   }
 
-  dispose(): void {
-    this.kept?.dispose()
-    this.kept = undefined
-    this.vision?.dispose()
-    this.decoder.dispose()
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
   }
 }

@@ -192,7 +192,9 @@ function fitLength(parts: readonly PromptPart[], maxLength: number, overflow: 'e
   const length = parts.reduce((sum, part) => sum + sizeOf(part), 0)
   if (length <= maxLength) return { parts: [...parts], length }
   if (overflow === 'error') {
-    throw new InputError(`the prompt takes ${length} positions, at most ${maxLength} fit; use fewer images or shorter text`)
+    throw new InputError(`the prompt takes ${length} positions, at most ${maxLength} fit; use fewer images or shorter text`, {
+      code: 'context_length_exceeded',
+    })
   }
   const kept: PromptPart[] = []
   let left = maxLength

@@ -18,11 +18,11 @@ export class ShapeError extends XComposerError {
   }
 }
 
-/** ONNX Runtime refused a call; `code` is its OrtErrorCode. */
+/** ONNX Runtime refused a call; `status` is its OrtErrorCode. */
 export class EngineError extends XComposerError {
   constructor(
     readonly call: string,
-    readonly code: number,
+    readonly status: number,
     readonly text: string,
   ) {
     super(`engine: ${call} failed: ${text.replace(/\s*\n\s*/g, ' ')}`)

@@ -1,6 +1,6 @@
 /**
- * Guesses from a smaller model that reads the same prompt: its own greedy choices. It is asked again after every step, so it takes
- * back what the large model did not choose and reads what it chose instead.
+ * Drafts by a smaller model that reads the same prompt: its own greedy choices. It is asked again after every pass of the large model, so
+ * it takes back what was rejected and reads what was chosen instead.
  */
 import { InputError } from '../../common/errors.js'
 import type { RewindableSequence } from '../../inference/sequence.js'
@@ -8,15 +8,15 @@ import type { XComposer } from '../../inference/xcomposer.js'
 import { argmax } from '../processors.js'
 import type { Proposer } from './speculative.js'
 
-/** Ids that a smaller model guesses at once: each costs a step of it. */
-export const DRAFT_IDS = 4
+/** Most ids of a draft: each costs a pass of the smaller model. */
+export const MAX_DRAFT_IDS = 4
 
-/** Throws InputError where the ids of `draft` are not those of `model`, so that it cannot guess them. */
+/** @throws InputError if the draft model's vocabulary differs from the model's */
 export function checkDraft(model: XComposer, draft: XComposer): void {
   const checkSame = (what: string, unit: string, size: (of: XComposer) => number): void => {
-    const [guessed, wanted] = [size(draft), size(model)]
-    if (guessed === wanted) return
-    const sizes = `${guessed} and ${wanted} ${unit}`
+    const [drafted, wanted] = [size(draft), size(model)]
+    if (drafted === wanted) return
+    const sizes = `${drafted} and ${wanted} ${unit}`
     throw new InputError(`draft: ${draft.name} cannot guess for ${model.name}, whose ${what} is another (${sizes})`)
   }
   checkSame('tokenizer', 'pieces', ({ tokenizer }) => tokenizer.size)
@@ -26,27 +26,27 @@ export function checkDraft(model: XComposer, draft: XComposer): void {
 
 /**
  * @param sequence the smaller model's, with the prompt in it; it stays the caller's
- * @param limit most positions it may have: beyond it nothing is guessed
+ * @param limit most positions it may have: beyond it nothing is proposed
  */
 export function draftProposer(sequence: RewindableSequence, limit = Number.POSITIVE_INFINITY): Proposer {
   const start = sequence.length
-  const fed: number[] = []
-  return async (made, most) => {
-    if (most < 1 || start + made.length + most > limit) return []
+  const read: number[] = []
+  return async (made, count) => {
+    if (count < 1 || start + made.length + count > limit) return []
     let common = 0
-    while (common < fed.length && common < made.length - 1 && fed[common] === made[common]) common++
-    fed.length = common
+    while (common < read.length && common < made.length - 1 && read[common] === made[common]) common++
+    read.length = common
     sequence.rewind(start + common)
     const unread = made.slice(common)
     let logits = await sequence.append(unread)
-    fed.push(...unread)
-    const proposer: number[] = []
+    read.push(...unread)
+    const draft: number[] = []
     for (;;) {
       const id = argmax(logits)
-      proposer.push(id)
-      if (proposer.length >= most) return proposer
+      draft.push(id)
+      if (draft.length >= count) return draft
       logits = await sequence.append([id])
-      fed.push(id)
+      read.push(id)
     }
   }
 }

@@ -3,19 +3,19 @@ import { describe, expect, it } from 'vitest'
 import type { RewindableSequence } from '../../inference/sequence.js'
 import { type GenerateOptions, generate } from '../generate.js'
 import { draftProposer } from './draft.js'
-import { generateWithLookup, propose } from './prompt-lookup.js'
+import { generateWithLookup, promptLookup } from './prompt-lookup.js'
 import { generateSpeculatively } from './speculative.js'
 
-describe('a guess', () => {
+describe('prompt lookup', () => {
   it('is what followed the latest place of the longest repeated run', () => {
-    expect(propose([1, 2, 3, 4, 9, 1, 2, 3], 2)).toEqual([4, 9])
-    expect(propose([5, 2, 3, 8, 7, 2, 3, 6, 2, 3])).toEqual([6, 2, 3])
-    expect(propose([1, 2, 3, 4])).toEqual([])
-    expect(propose([])).toEqual([])
+    expect(promptLookup([1, 2, 3, 4, 9, 1, 2, 3], 2)).toEqual([4, 9])
+    expect(promptLookup([5, 2, 3, 8, 7, 2, 3, 6, 2, 3])).toEqual([6, 2, 3])
+    expect(promptLookup([1, 2, 3, 4])).toEqual([])
+    expect(promptLookup([])).toEqual([])
   })
-  it('never reaches over a picture', () => {
-    expect(propose([1, 2, 7, -1, 8, 1, 2])).toEqual([7])
-    expect(propose([1, 2, -1, 8, 1, 2])).toEqual([])
+  it('never reaches over an image', () => {
+    expect(promptLookup([1, 2, 7, -1, 8, 1, 2])).toEqual([7])
+    expect(promptLookup([1, 2, -1, 8, 1, 2])).toEqual([])
   })
 })
 
@@ -59,7 +59,7 @@ async function collect(steps: ReturnType<typeof generate>) {
   }
 }
 
-describe('greedy decoding with guesses', () => {
+describe('speculative decoding', () => {
   it('gives the tokens, the end and the sequence of plain greedy decoding', async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -91,7 +91,7 @@ describe('greedy decoding with guesses', () => {
     )
   })
 
-  it('gives the same with guesses of another model, right or wrong, which reads what was chosen', async () => {
+  it('gives the same with drafts of another model, right or wrong, which reads what was chosen', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.record({
@@ -110,7 +110,7 @@ describe('greedy decoding with guesses', () => {
           const wanted = await collect(generate(await plain.sequence.append(ids), plain.sequence, { maxNewTokens }))
           const proposer = draftProposer(draft.sequence, limit)
           const first = await ahead.sequence.append(ids)
-          const got = await collect(generateSpeculatively(first, ahead.sequence, { maxNewTokens, proposer, most }))
+          const got = await collect(generateSpeculatively(first, ahead.sequence, { maxNewTokens, proposer, maxDraft: most }))
           expect(got).toEqual(wanted)
           expect(ahead.state.ids).toEqual(plain.state.ids)
           expect(draft.state.ids.length).toBeLessThanOrEqual(Math.max(limit, ids.length))

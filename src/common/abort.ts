@@ -1,0 +1,5 @@
+/** What long work asks whether to go on: an AbortSignal, or several in one. */
+export interface AbortCheck {
+  /** Throws the reason once there is one. */
+  throwIfAborted(): void
+}
