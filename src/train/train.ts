@@ -7,9 +7,8 @@ import { writeAll, writeFileAtomically, writeTextAtomically } from '../common/at
 import { InputError, XComposerError } from '../common/errors.js'
 import { makeFolders } from '../common/folders.js'
 import { adamwStep, allocate } from '../engine/index.js'
-import { type ModelConfig, parseModelConfig } from '../model/config.js'
-import { openModel, readParameter, tokenizerPath } from '../model/open-checkpoint.js'
-import { modelParameters, type ParameterSpec } from '../model/parameters.js'
+import type { ModelConfig } from '../model/config.js'
+import type { ParameterSpec } from '../model/parameters.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { type Batch, prefetch } from './batch.js'
 import { openDataset } from './dataset.js'
@@ -18,6 +17,7 @@ import { imageTargets, nameDirections, readImageClasses } from './image-labels.j
 import { initialValues } from './initialise.js'
 import type { Recipe } from './recipe.js'
 import { scheduleFactor } from './schedule.js'
+import { type StartingPoint, startingPoint } from './starting-point.js'
 import { lastLoss, loadState, type StepMetrics, saveState, trimMetrics } from './state.js'
 import { classifierHead, type TrainingBatch, TrainingGraph, wordsHead } from './training-graph.js'
 
@@ -48,21 +48,13 @@ export interface TrainResult {
   readonly out: string
 }
 
-interface Start {
-  readonly config: ModelConfig
-  readonly configJson: unknown
-  readonly specs: readonly ParameterSpec[]
-  readonly initial: Map<string, Float32Array>
-  readonly tokenizer: string
-}
-
 /**
  * Trains by the recipe and writes the model directory `recipe.out`.
  * @throws InputError for data or a state that does not fit the recipe, XComposerError when the loss stays not finite
  */
 export async function train(recipe: Recipe, options: TrainOptions): Promise<TrainResult> {
   const start = startingPoint(recipe)
-  if (recipe.visionFrom) takeVisionTower(start, recipe.visionFrom)
+  for (const line of start.notices) options.onNotice?.(line)
   const tokenizer = Tokenizer.load(start.tokenizer)
   if (tokenizer.size > start.config.decoder.vocabularySize) {
     throw new InputError(
@@ -115,45 +107,10 @@ function heads(c: ModelConfig, names: number, words: number): ParameterSpec[] {
   return [...head(classifierHead, names), ...head(wordsHead, words)]
 }
 
-function startingPoint(recipe: Recipe): Start {
-  if ('from' in recipe.start) {
-    const model = openModel(recipe.start.from)
-    const initial = new Map(model.specs.map((s) => [s.name, readParameter(model, s.name)]))
-    const tokenizer = recipe.tokenizer ?? tokenizerPath(model)
-    return { config: model.config, configJson: model.directory.config, specs: model.specs, initial, tokenizer }
-  }
-  const file = recipe.start.config
-  let configJson: unknown
-  try {
-    configJson = JSON.parse(readFileSync(file, 'utf8'))
-  } catch (error) {
-    throw new InputError(`${file}: ${error instanceof Error ? error.message : 'cannot be read'}`)
-  }
-  const config = parseModelConfig(configJson, file)
-  if (!recipe.tokenizer) throw new InputError(`${recipe.file}: tokenizer: expected a path, since init brings no tokenizer`)
-  return { config, configJson, specs: modelParameters(config), initial: new Map(), tokenizer: recipe.tokenizer }
-}
-
-function wordEmbeddings(start: Start): Float32Array {
+function wordEmbeddings(start: StartingPoint): Float32Array {
   const values = start.initial.get('model.tok_embeddings.weight')
   if (!values) throw new InputError('stage align: expected from, a model whose words the pictures are brought to')
   return values
-}
-
-/** Replaces the vision tower's values by those of another model of the same shape; the projector to the old one starts anew. */
-function takeVisionTower(start: Start, dir: string): void {
-  const other = openModel(dir)
-  const shapes = new Map(other.specs.map((s) => [s.name, s.shape.join()]))
-  for (const { name, shape, group } of start.specs) {
-    if (group === 'projector') start.initial.delete(name)
-    if (group !== 'vision') continue
-    if (shapes.get(name) !== shape.join()) {
-      throw new InputError(
-        `${dir}: tensor "${name}": expected [${shape.join(', ')}], got [${shapes.get(name) ?? 'no such tensor'}]`,
-      )
-    }
-    start.initial.set(name, readParameter(other, name))
-  }
 }
 
 /** One run from its state to its last step. */
@@ -166,7 +123,7 @@ class Run {
 
   constructor(
     private readonly recipe: Recipe,
-    private readonly start: Start,
+    private readonly start: StartingPoint,
     private readonly graph: TrainingGraph,
     private readonly specs: readonly ParameterSpec[],
     private readonly batchAt: (index: number) => Promise<Batch>,
