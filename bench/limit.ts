@@ -11,11 +11,11 @@ export function stepFlops({ config, batch, specs }: TrainInputs): number {
   const rows = batch.rows * batch.length
   const labelled = batch.labels.reduce((n, id) => n + Number(id >= 0), 0)
   const products = specs
-    .filter((s) => s.shape.length === 2 && !s.name.includes('embedding'))
-    .reduce((sum, { name, group, shape: [out = 0, inputs = 0] }) => {
-      if (group === 'vision' || group === 'projector')
-        return sum + (group === 'projector' ? out * inputs * batch.images * (config.vision?.tokens ?? 0) : 0)
-      return sum + out * inputs * (name === 'output.weight' ? labelled : group === 'plora' ? batch.imagePositions.length : rows)
+    .filter((s) => s.role === 'linear' || s.role === 'low-rank-a' || s.role === 'low-rank-b')
+    .reduce((sum, { layer, part, shape: [out = 0, inputs = 0] }) => {
+      if (part === 'vision' || part === 'projector')
+        return sum + (part === 'projector' ? out * inputs * batch.images * (config.vision?.tokens ?? 0) : 0)
+      return sum + out * inputs * (layer === undefined ? labelled : part === 'adapter' ? batch.imagePositions.length : rows)
     }, 0)
   const { layers, hiddenSize } = config.decoder
   const attention = 2 * layers * batch.rows * batch.length ** 2 * hiddenSize

@@ -69,7 +69,7 @@ export async function benchRounding(o: BenchOptions): Promise<BenchResult> {
       for (const { name, blockSize, calibrated } of ways) {
         const out = join(temporary, name)
         const windows = calibrated ? read : undefined
-        const { groups } = await quantizeModel(
+        const { parts } = await quantizeModel(
           original,
           out,
           { bits: 4, blockSize },
@@ -77,7 +77,7 @@ export async function benchRounding(o: BenchOptions): Promise<BenchResult> {
             ...(windows ? { calibrate: (weights) => new Calibration(weights, windows) } : {}),
           },
         )
-        bits.set(name, groups.find(({ group }) => group === 'decoder')?.bitsPerWeight ?? 0)
+        bits.set(name, parts.find(({ part }) => part === 'decoder')?.bitsPerWeight ?? 0)
         await compare(name, out)
       }
     }
@@ -137,7 +137,7 @@ async function ownText(o: BenchOptions): Promise<string[]> {
 
 /** Matrices of the decoder, which 4 bits round. */
 const isRounded = (spec: ParameterSpec): boolean =>
-  spec.group === 'decoder' && tensorFormat(spec, { bits: 4, blockSize: 32 }) !== undefined
+  spec.part === 'decoder' && tensorFormat(spec, { bits: 4, blockSize: 32 }) !== undefined
 
 /** The model with all weights in float32, each as `change` leaves it. */
 function writeFloats(

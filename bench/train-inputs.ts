@@ -42,11 +42,11 @@ export function trainInputs(configFile: string): TrainInputs {
 }
 
 /** Norms around 1, other vectors around 0, matrices so that activations keep their size. */
-function initial({ name, shape: dims }: ParameterSpec, draw: Random): Float32Array {
+function initial({ role, shape: dims }: ParameterSpec, draw: Random): Float32Array {
   const size = dims.reduce((a, b) => a * b, 1)
   const vector = dims.length === 1
-  const centre = vector && /norm\d?\.weight$|layrnorm\.weight$/.test(name) ? 1 : 0
-  const range = vector ? 0.05 : name.includes('embedding') ? 0.1 : Math.sqrt(1 / (dims.at(-1) ?? 1))
+  const centre = role === 'norm' ? 1 : 0
+  const range = vector ? 0.05 : role === 'embedding' || role === 'position' ? 0.1 : Math.sqrt(1 / (dims.at(-1) ?? 1))
   return Float32Array.from({ length: size }, () => centre + draw.between(-range, range))
 }
 

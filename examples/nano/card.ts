@@ -13,6 +13,7 @@ import { wilson } from '../../src/evaluate/interval.js'
 import type { Score } from '../../src/evaluate/report.js'
 import { XComposer } from '../../src/inference/xcomposer.js'
 import { openModel } from '../../src/model/open-checkpoint.js'
+import type { ModelPart } from '../../src/model/parameters.js'
 import type { StepMetrics } from '../../src/train/state.js'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -100,10 +101,8 @@ function card(
   runs: readonly RunSummary[],
 ): string {
   const { specs, config } = openModel(dir)
-  const millions = (group?: string) =>
-    (specs.filter((s) => !group || s.group === group).reduce((n, s) => n + s.shape.reduce((a, b) => a * b, 1), 0) / 1e6).toFixed(
-      2,
-    )
+  const millions = (part?: ModelPart) =>
+    (specs.filter((s) => !part || s.part === part).reduce((n, s) => n + s.shape.reduce((a, b) => a * b, 1), 0) / 1e6).toFixed(2)
   const rows = Object.entries(scores).map(([task, s]) => {
     const b = baselines[task]
     const interval = (p: number | undefined) =>
@@ -123,7 +122,7 @@ language: [en, zh]
 
 A bilingual vision-language model of ${millions()} M parameters with InternLM-XComposer2's architecture, trained from scratch by
 \`recipes/nano\`: vision tower ${millions('vision')} M (convolutional stem, ${config.vision?.layers} transformer blocks, ${config.vision?.tokens} tokens a picture of
-${config.vision?.imageSize} x ${config.vision?.imageSize}), projector ${millions('projector')} M, InternLM2 decoder ${millions('decoder')} M, PLoRA ${millions('plora')} M (rank ${config.decoder.plora.others.rank}). Stored: ${storage}.
+${config.vision?.imageSize} x ${config.vision?.imageSize}), projector ${millions('projector')} M, InternLM2 decoder ${millions('decoder')} M, PLoRA ${millions('adapter')} M (rank ${config.decoder.plora.others.rank}). Stored: ${storage}.
 
 It has been shown drawings of about 850 things, the world's flags, short printed words, small charts and simple scenes; the table says how
 much of that it can tell. Its text is better than its eyes: it counts, and recognises the kind of a thing more often than the thing. It is a demonstration that fits into a repository, not a model to rely on.

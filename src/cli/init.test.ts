@@ -71,7 +71,7 @@ describe('the command', () => {
   })
 })
 
-it('the readable card names the groups', async () => {
+it('the readable card names the parts', async () => {
   await writeQuantized(randomWeights(smallConfig, 'small', 1), join(dir, 'q8'), { bits: 8, blockSize: 32 })
   expect(readFileSync(join(dir, 'q8', 'README.md'), 'utf8')).toMatch(/\| decoder \| \d+ \| 8 \| 32 \| 9\.\d+ \| 0\.\d+ % \|/)
 })

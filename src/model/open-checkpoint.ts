@@ -5,7 +5,7 @@ import { checkFloat, readTensor, type TensorEntry } from '../checkpoint/tensors.
 import { InputError } from '../common/errors.js'
 import type { BlockFormat } from '../engine/index.js'
 import { type CheckpointShapes, type ModelConfig, parseModelConfig } from './config.js'
-import { embeddingTable, modelParameters, type ParameterSpec, tileMarks, visionPrefix } from './parameters.js'
+import { modelParameters, type ParameterSpec, tileMarks, visionPrefix } from './parameters.js'
 
 /** An opened checkpoint: nothing is read yet but headers. */
 export interface OpenCheckpoint {
@@ -73,9 +73,9 @@ function blockFormat(
   const smaller = BLOCK_SIZES.filter((size) => size < quantization.blockSize)
   const larger = BLOCK_SIZES.filter((size) => size > quantization.blockSize)
   const others: BlockFormat[] =
-    spec.name === embeddingTable
+    spec.role === 'embedding'
       ? smaller.map((blockSize) => ({ bits: quantization.bits, blockSize }))
-      : spec.group === 'decoder'
+      : spec.part === 'decoder'
         ? []
         : [quantization.blockSize, ...larger].map((blockSize) => ({ bits: 8, blockSize }))
   const format = [quantization, ...others].find(

@@ -1,19 +1,45 @@
 /**
- * The tensors that a configuration implies: names and shapes as in the checkpoints (SPEC 3), and the group that each
- * belongs to. The loader checks against this list, training initialises from it, `inspect` adds it up.
+ * The tensors that a configuration implies: names and shapes as in the checkpoints (SPEC 3), and what each of them is. Loading,
+ * training, quantising and `inspect` go by this list; nothing reads a tensor's nature from its name.
  */
 import type { DecoderConfig, ModelConfig, VisionConfig } from './config.js'
 
-/** The parts that training stages freeze or train, and that `inspect` lists. */
-export type ParameterGroup = 'vision' | 'projector' | 'plora' | 'decoder'
+/** The parts of a model that training stages freeze or train, and that `inspect` lists. */
+export const modelParts = ['vision', 'projector', 'adapter', 'decoder'] as const
+export type ModelPart = (typeof modelParts)[number]
+
+/**
+ * What a tensor does: weight of a linear layer; the two factors of a low-rank path; kernel of the patch embedding; norm weight; bias
+ * (of a linear layer or a norm); token embedding table; position table; a learned row that stands among others (class token, query);
+ * the rows between tiles; classifier that only training uses.
+ */
+export type ParameterRole =
+  | 'linear'
+  | 'low-rank-a'
+  | 'low-rank-b'
+  | 'convolution'
+  | 'norm'
+  | 'bias'
+  | 'embedding'
+  | 'position'
+  | 'token'
+  | 'tile-mark'
+  | 'classifier'
 
 /** One tensor of a model. */
 export interface ParameterSpec {
   readonly name: string
   readonly shape: readonly number[]
-  readonly group: ParameterGroup
+  readonly part: ModelPart
+  readonly role: ParameterRole
+  /** Block of its part (vision tower, decoder with adapter) that it belongs to; absent before and behind the blocks. */
+  readonly layer?: number
+  /** Rows are those of queries, keys and values in one: grouped by KV head (SPEC 4), which the fused attention reads in another order. */
+  readonly packed?: true
   /** Released checkpoints may lack it (post_layernorm). */
   readonly optional?: true
+  /** Standard deviation of its fresh values, where it is not that of its role. */
+  readonly deviation?: number
 }
 
 /** Prefix of the vision tower's tensors. */
@@ -25,62 +51,120 @@ export const embeddingTable = 'model.tok_embeddings.weight'
 /** The rows that the 4KHD variant puts between tiles: behind a line, and between the whole image and its tiles. */
 export const tileMarks = { separator: 'plora_glb_GN', newline: 'plora_sub_GN' } as const
 
-function linearWithPlora(name: string, out: number, inputs: number, rank: number, bias: boolean): ParameterSpec[] {
+/** A linear layer of a decoder block: x [..., inputs] -> [..., outputs]. */
+export interface DecoderLinear {
+  readonly name: string
+  readonly layer: number
+  readonly outputs: number
+  readonly inputs: number
+  readonly bias: boolean
+  /** Its outputs are queries, keys and values in one. */
+  readonly packed: boolean
+}
+
+/** The linear layers of one decoder block, in checkpoint order: those of the attention, those of the feed-forward half. */
+export function decoderLinears(c: DecoderConfig, layer: number): { attention: DecoderLinear[]; feedForward: DecoderLinear[] } {
+  const { hiddenSize: h, intermediateSize: f } = c
+  const linear = (name: string, outputs: number, inputs: number, bias: boolean, packed = false): DecoderLinear => ({
+    name: `model.layers.${layer}.${name}`,
+    layer,
+    outputs,
+    inputs,
+    bias,
+    packed,
+  })
+  return {
+    attention: [
+      linear('attention.wqkv', (c.heads + 2 * c.kvHeads) * c.headDim, h, c.bias, true),
+      linear('attention.wo', h, h, c.bias),
+    ],
+    feedForward: [
+      linear('feed_forward.w1', f, h, false),
+      linear('feed_forward.w3', f, h, false),
+      linear('feed_forward.w2', h, f, false),
+    ],
+  }
+}
+
+function linearWithPlora({ name, layer, outputs, inputs, bias, packed }: DecoderLinear, c: DecoderConfig): ParameterSpec[] {
+  const { rank } = packed ? c.plora.wqkv : c.plora.others
+  const rows = packed ? ({ packed } as const) : {}
   return [
-    { name: `${name}.weight`, shape: [out, inputs], group: 'decoder' },
-    ...(bias ? ([{ name: `${name}.bias`, shape: [out], group: 'decoder' }] as const) : []),
-    { name: `${name}.Plora_A.weight`, shape: [rank, inputs], group: 'plora' },
-    { name: `${name}.Plora_B.weight`, shape: [out, rank], group: 'plora' },
+    { name: `${name}.weight`, shape: [outputs, inputs], part: 'decoder', role: 'linear', layer, ...rows },
+    ...(bias ? [{ name: `${name}.bias`, shape: [outputs], part: 'decoder', role: 'bias', layer, ...rows } as const] : []),
+    { name: `${name}.Plora_A.weight`, shape: [rank, inputs], part: 'adapter', role: 'low-rank-a', layer },
+    { name: `${name}.Plora_B.weight`, shape: [outputs, rank], part: 'adapter', role: 'low-rank-b', layer, ...rows },
   ]
 }
 
 function decoderParameters(c: DecoderConfig): ParameterSpec[] {
-  const { hiddenSize: h, intermediateSize: f, vocabularySize: v } = c
-  const qkv = (c.heads + 2 * c.kvHeads) * c.headDim
-  const { wqkv, others } = c.plora
-  const specs: ParameterSpec[] = [{ name: embeddingTable, shape: [v, h], group: 'decoder' }]
-  for (let i = 0; i < c.layers; i++) {
-    const layer = `model.layers.${i}`
-    specs.push(
-      { name: `${layer}.attention_norm.weight`, shape: [h], group: 'decoder' },
-      ...linearWithPlora(`${layer}.attention.wqkv`, qkv, h, wqkv.rank, c.bias),
-      ...linearWithPlora(`${layer}.attention.wo`, h, h, others.rank, c.bias),
-      { name: `${layer}.ffn_norm.weight`, shape: [h], group: 'decoder' },
-      ...linearWithPlora(`${layer}.feed_forward.w1`, f, h, others.rank, false),
-      ...linearWithPlora(`${layer}.feed_forward.w3`, f, h, others.rank, false),
-      ...linearWithPlora(`${layer}.feed_forward.w2`, h, f, others.rank, false),
-    )
+  const { hiddenSize: h, vocabularySize: v } = c
+  const specs: ParameterSpec[] = [{ name: embeddingTable, shape: [v, h], part: 'decoder', role: 'embedding' }]
+  for (let layer = 0; layer < c.layers; layer++) {
+    const norm = (name: string): ParameterSpec => ({
+      name: `model.layers.${layer}.${name}.weight`,
+      shape: [h],
+      part: 'decoder',
+      role: 'norm',
+      layer,
+    })
+    const { attention, feedForward } = decoderLinears(c, layer)
+    specs.push(norm('attention_norm'), ...attention.flatMap((l) => linearWithPlora(l, c)))
+    specs.push(norm('ffn_norm'), ...feedForward.flatMap((l) => linearWithPlora(l, c)))
   }
   return [
     ...specs,
-    { name: 'model.norm.weight', shape: [h], group: 'decoder' },
-    { name: 'output.weight', shape: [v, h], group: 'decoder' },
+    { name: 'model.norm.weight', shape: [h], part: 'decoder', role: 'norm' },
+    { name: 'output.weight', shape: [v, h], part: 'decoder', role: 'linear' },
+  ]
+}
+
+/** A norm with weight and bias. */
+export function normParameters(name: string, width: number, at: { part: ModelPart; layer?: number }): ParameterSpec[] {
+  return [
+    { ...at, name: `${name}.weight`, shape: [width], role: 'norm' },
+    { ...at, name: `${name}.bias`, shape: [width], role: 'bias' },
+  ]
+}
+
+/** A linear layer with weight and bias. */
+export function denseParameters(
+  name: string,
+  outputs: number,
+  inputs: number,
+  { deviation, ...at }: { part: ModelPart; layer?: number; deviation?: number },
+): ParameterSpec[] {
+  return [
+    { ...at, name: `${name}.weight`, shape: [outputs, inputs], role: 'linear', ...(deviation ? { deviation } : {}) },
+    { ...at, name: `${name}.bias`, shape: [outputs], role: 'bias' },
   ]
 }
 
 function visionParameters(c: VisionConfig): ParameterSpec[] {
   const { hiddenSize: h, intermediateSize: f } = c
   const p = visionPrefix
-  const make = (name: string, ...shape: number[]): ParameterSpec => ({ name: `${p}.${name}`, shape, group: 'vision' })
-  const norm = (name: string, n = h) => [make(`${name}.weight`, n), make(`${name}.bias`, n)]
-  const dense = (name: string, out: number, inputs: number) => [make(`${name}.weight`, out, inputs), make(`${name}.bias`, out)]
-  const specs = [make('embeddings.class_embedding', h)]
+  const at = { part: 'vision' } as const
+  const specs: ParameterSpec[] = [{ ...at, name: `${p}.embeddings.class_embedding`, shape: [h], role: 'token' }]
   if (c.stem) {
     let inputs = 3
-    c.stem.forEach((layer, i) => {
-      if (i > 0) specs.push(...norm(`embeddings.stem.${i}.norm`, inputs))
-      specs.push(...dense(`embeddings.stem.${i}.conv`, layer.channels, 9 * inputs))
-      inputs = layer.channels
+    c.stem.forEach((stage, i) => {
+      if (i > 0) specs.push(...normParameters(`${p}.embeddings.stem.${i}.norm`, inputs, at))
+      specs.push(...denseParameters(`${p}.embeddings.stem.${i}.conv`, stage.channels, 9 * inputs, { ...at, deviation: 0.02 }))
+      inputs = stage.channels
     })
   } else {
-    specs.push(make('embeddings.patch_embedding.weight', h, 3, c.patchSize, c.patchSize))
+    const shape = [h, 3, c.patchSize, c.patchSize]
+    specs.push({ ...at, name: `${p}.embeddings.patch_embedding.weight`, shape, role: 'convolution' })
   }
-  specs.push(make('embeddings.position_embedding.weight', c.tokens + 1, h), ...norm('pre_layrnorm'))
-  for (let i = 0; i < c.layers; i++) {
-    const layer = `encoder.layers.${i}`
-    for (const part of ['q_proj', 'k_proj', 'v_proj', 'out_proj']) specs.push(...dense(`${layer}.self_attn.${part}`, h, h))
-    specs.push(...norm(`${layer}.layer_norm1`), ...norm(`${layer}.layer_norm2`))
-    specs.push(...dense(`${layer}.mlp.fc1`, f, h), ...dense(`${layer}.mlp.fc2`, h, f))
+  specs.push({ ...at, name: `${p}.embeddings.position_embedding.weight`, shape: [c.tokens + 1, h], role: 'position' })
+  specs.push(...normParameters(`${p}.pre_layrnorm`, h, at))
+  for (let layer = 0; layer < c.layers; layer++) {
+    const block = `${p}.encoder.layers.${layer}`
+    const inBlock = { ...at, layer }
+    for (const part of ['q_proj', 'k_proj', 'v_proj', 'out_proj'])
+      specs.push(...denseParameters(`${block}.self_attn.${part}`, h, h, inBlock))
+    specs.push(...normParameters(`${block}.layer_norm1`, h, inBlock), ...normParameters(`${block}.layer_norm2`, h, inBlock))
+    specs.push(...denseParameters(`${block}.mlp.fc1`, f, h, inBlock), ...denseParameters(`${block}.mlp.fc2`, h, f, inBlock))
   }
   return specs
 }
@@ -92,24 +176,24 @@ export function modelParameters(c: ModelConfig): ParameterSpec[] {
   const { hiddenSize: h } = c.decoder
   // Four neighbouring patches stand side by side in one row of a tiled image.
   const v = c.vision.hiddenSize * (c.vision.tiled ? 4 : 1)
+  const at = { part: 'projector' } as const
   const marks: ParameterSpec[] = c.vision.tiled
     ? [
-        { name: tileMarks.separator, shape: [1, 1, v], group: 'projector' },
-        { name: tileMarks.newline, shape: [1, 1, 1, v], group: 'projector' },
+        { ...at, name: tileMarks.separator, shape: [1, 1, v], role: 'tile-mark' },
+        { ...at, name: tileMarks.newline, shape: [1, 1, 1, v], role: 'tile-mark' },
       ]
     : []
-  const projector = (name: string, ...shape: number[]): ParameterSpec => ({
-    name: `vision_proj.${name}`,
-    shape,
-    group: 'projector',
-  })
   return [
     ...specs,
     ...marks,
     ...visionParameters(c.vision),
-    projector('0.weight', h, v),
-    projector('0.bias', h),
-    projector('2.weight', h, h),
-    projector('2.bias', h),
+    ...denseParameters('vision_proj.0', h, v, at),
+    // Rows of images start no larger than those of words, or nothing that the decoder adds to them would count.
+    ...denseParameters('vision_proj.2', h, h, { ...at, deviation: 0.05 / Math.sqrt(h) }),
   ]
+}
+
+/** Number of a tensor's values. */
+export function parameterCount({ shape }: Pick<ParameterSpec, 'shape'>): number {
+  return shape.reduce((a, b) => a * b, 1)
 }

@@ -8,13 +8,13 @@ import { InputError, XComposerError } from '../common/errors.js'
 import { makeFolders } from '../common/folders.js'
 import { adamwStep, allocate } from '../engine/index.js'
 import type { ModelConfig } from '../model/config.js'
+import { initialValues } from '../model/initial-values.js'
 import type { ParameterSpec } from '../model/parameters.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { type Batch, prefetch } from './batch.js'
 import { openDataset } from './dataset.js'
 import { isTrainable, tensorRates } from './groups.js'
 import { imageTargets, nameDirections, readImageClasses } from './image-labels.js'
-import { initialValues } from './initialise.js'
 import type { Recipe } from './recipe.js'
 import { scheduleFactor } from './schedule.js'
 import { type StartingPoint, startingPoint } from './starting-point.js'
@@ -82,7 +82,7 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
   if (classes && objective === 'names') specs.push(...heads(start.config, classes.names.size, classes.words.size))
   if (classes && objective === 'align') {
     const width = start.config.decoder.hiddenSize
-    specs.push({ name: classifierHead, shape: [classes.names.size, width], group: 'decoder' })
+    specs.push({ name: classifierHead, shape: [classes.names.size, width], part: 'decoder', role: 'classifier' })
     start.initial.set(classifierHead, nameDirections([...classes.names.keys()], tokenizer, wordEmbeddings(start), width))
   }
   for (const spec of specs) {
@@ -103,7 +103,7 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
 /** The warm-up's classifiers; without shared words in the data there is one for the names alone. */
 function heads(c: ModelConfig, names: number, words: number): ParameterSpec[] {
   const head = (name: string, classes: number): ParameterSpec[] =>
-    classes === 0 ? [] : [{ name, shape: [classes, c.vision?.hiddenSize ?? 0], group: 'vision' }]
+    classes === 0 ? [] : [{ name, shape: [classes, c.vision?.hiddenSize ?? 0], part: 'vision', role: 'classifier' }]
   return [...head(classifierHead, names), ...head(wordsHead, words)]
 }
 

@@ -20,7 +20,7 @@ interface Stage {
 
 const json = <T>(file: string) => JSON.parse(readFileSync(file, 'utf8')) as T
 
-const trains: Record<string, (s: ParameterSpec) => boolean> = { pretrain: (s) => s.group !== 'decoder', sft: () => true }
+const trains: Record<string, (s: ParameterSpec) => boolean> = { pretrain: (s) => s.part !== 'decoder', sft: () => true }
 
 function readBatch(file: string, padId: number): TrainingBatch {
   const b = goldenTensors(file)
