@@ -111,6 +111,8 @@ function card(
     const ratio = best > 0 ? (s.model.score / best).toFixed(1) : '-'
     return `| ${task} | ${meaning[task] ?? ''} | ${s.model.n} | **${cell(s.model)}** | ${interval(b?.nearest)} | ${cell(s.blind)} | ${interval(b?.majority)} | ${ratio} |`
   })
+  const { adapter } = config.decoder
+  const rank = adapter.type === 'plora' ? ` (rank ${adapter.others.rank})` : ''
   const storage = config.quantization
     ? `linear layers in ${config.quantization.bits}-bit blocks of ${config.quantization.blockSize}`
     : 'float'
@@ -122,7 +124,7 @@ language: [en, zh]
 
 A bilingual vision-language model of ${millions()} M parameters with InternLM-XComposer2's architecture, trained from scratch by
 \`recipes/nano\`: vision tower ${millions('vision')} M (convolutional stem, ${config.vision?.layers} transformer blocks, ${config.vision?.tokens} tokens a picture of
-${config.vision?.imageSize} x ${config.vision?.imageSize}), projector ${millions('projector')} M, InternLM2 decoder ${millions('decoder')} M, PLoRA ${millions('adapter')} M (rank ${config.decoder.plora.others.rank}). Stored: ${storage}.
+${config.vision?.imageSize} x ${config.vision?.imageSize}), projector ${millions('projector')} M, InternLM2 decoder ${millions('decoder')} M, ${adapter.type} ${millions('adapter')} M${rank}. Stored: ${storage}.
 
 It has been shown drawings of about 850 things, the world's flags, short printed words, small charts and simple scenes; the table says how
 much of that it can tell. Its text is better than its eyes: it counts, and recognises the kind of a thing more often than the thing. It is a demonstration that fits into a repository, not a model to rely on.

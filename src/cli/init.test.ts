@@ -44,7 +44,7 @@ describe('presets', () => {
   ] as const)('%s', (name, patches, tiled) => {
     const { vision, decoder } = parseModelConfig(presets[name], name)
     expect([vision?.tokens, vision?.tiled]).toEqual([patches, tiled])
-    expect(decoder.plora.wqkv).toEqual(tiled ? { rank: 8, scale: 2 } : { rank: 256, scale: 1 })
+    expect(decoder.adapter).toMatchObject({ type: 'plora', wqkv: tiled ? { rank: 8, scale: 2 } : { rank: 256, scale: 1 } })
     expect(decoder.headDim).toBe(128)
   })
 })

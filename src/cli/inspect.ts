@@ -64,7 +64,7 @@ export function inspectionTable(name: string, figures: Inspection, onDisk?: numb
       ...modelParts.map((part) => [part, share(parameters.parts[part])] as const),
       ['all', share(parameters.total)],
     ]),
-    section('Adapter against a second full set of weights for image tokens', [
+    section(`Adapter (${adapter.type}) against a second full set of weights for image tokens`, [
       ['adapter', count(adapter.parameters).padStart(9)],
       ['second set', count(adapter.secondSet).padStart(9)],
       ['saved', percent(adapter.saved).padStart(9)],

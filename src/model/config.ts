@@ -5,12 +5,8 @@
 import { z } from 'zod'
 import { InputError } from '../common/errors.js'
 import { firstIssue } from '../common/schema-issue.js'
-
-/** Ranks and scale of one kind of PLoRA layer: y += scale * B A x. */
-export interface PloraConfig {
-  readonly rank: number
-  readonly scale: number
-}
+import { type PloraRanks, releasedPlora, releasedPloraFields } from './adapter/plora.js'
+import { type AdapterConfig, adapters, adapterTypes } from './adapter/table.js'
 
 /** InternLM2-style decoder. */
 export interface DecoderConfig {
@@ -27,8 +23,8 @@ export interface DecoderConfig {
   readonly maxPositions: number
   readonly bias: boolean
   readonly padId: number
-  /** PLoRA of wqkv, and of the four other linear layers. */
-  readonly plora: { readonly wqkv: PloraConfig; readonly others: PloraConfig }
+  /** What its linear layers have for rows of images (or all rows) beside their base weights. */
+  readonly adapter: AdapterConfig
 }
 
 /** One 3 x 3 convolution of a convolutional stem. */
@@ -105,10 +101,8 @@ const schema = z.object({
   img_size: size.optional(),
   vision_config: visionSchema.nullish(),
   hd: z.boolean().default(false),
-  plora_rank: size.optional(),
-  plora_alpha: z.number().positive().optional(),
-  plora_rank_wqkv: size.optional(),
-  plora_alpha_wqkv: z.number().positive().optional(),
+  ...releasedPloraFields,
+  adapter: z.looseObject({ type: z.enum(adapterTypes) }).optional(),
   quantization_config: z
     .object({
       method: z.literal('blocks'),
@@ -121,9 +115,7 @@ const schema = z.object({
 
 /** What a checkpoint's tensors say, for configurations that leave it out as the releases do. */
 export interface CheckpointShapes {
-  /** PLoRA ranks. */
-  readonly wqkv?: number
-  readonly others?: number
+  readonly ploraRanks?: PloraRanks
   /** The vision tower's sizes, under config.json's names; used where it has no vision_config. */
   readonly vision?: z.input<typeof visionSchema>
   /** Whether the marks of tiled images are there. */
@@ -133,7 +125,7 @@ export interface CheckpointShapes {
 /**
  * Reads a parsed config.json.
  * @param file named in errors
- * @param shapes what the checkpoint's tensors say, used where the configuration is silent (ranks: always)
+ * @param shapes what the checkpoint's tensors say, used where the configuration is silent (ranks of PLoRA: unless "adapter" gives them)
  * @throws InputError naming file and field
  */
 export function parseModelConfig(json: unknown, file: string, shapes: CheckpointShapes = {}): ModelConfig {
@@ -147,10 +139,6 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
     throw fail(`num_attention_heads ${c.num_attention_heads} is not divisible by num_key_value_heads ${kvHeads}`)
   }
   if ((c.hidden_size / c.num_attention_heads) % 2) throw fail('the head dimension is odd: rotary positions need an even one')
-  const wqkvRank = shapes.wqkv ?? c.plora_rank_wqkv ?? c.plora_rank ?? 256
-  const rank = shapes.others ?? c.plora_rank ?? 256
-  // The scale cannot be read from shapes: 1, but 2 where wqkv has the 4KHD rank 8 and nothing else is said (SPEC 1).
-  const wqkvAlpha = c.plora_alpha_wqkv ?? (wqkvRank === 8 && c.plora_alpha === undefined ? 16 : wqkvRank)
   const tiled = c.hd || (shapes.tiled ?? false)
   return {
     decoder: {
@@ -167,10 +155,9 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
       maxPositions: c.max_position_embeddings,
       bias: c.bias,
       padId: c.pad_token_id,
-      plora: {
-        wqkv: { rank: wqkvRank, scale: wqkvAlpha / wqkvRank },
-        others: { rank, scale: (c.plora_alpha ?? rank) / rank },
-      },
+      adapter: c.adapter
+        ? checked(z.object({ adapter: adapters[c.adapter.type].schema }), { adapter: c.adapter }, `${file}: field`).adapter
+        : releasedPlora(c, shapes.ploraRanks ?? {}),
     },
     vision: c.vision_config
       ? visionConfig(c.vision_config, c.img_size, tiled, fail)

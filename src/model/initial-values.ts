@@ -37,14 +37,28 @@ function distribution({ role, part, shape, deviation }: ParameterSpec, lowRank: 
   return normal(part === 'vision' || part === 'projector' ? 1 / Math.sqrt(inputs) : NARROW)
 }
 
-/** A tensor's first values, from the seed and its name alone. */
+/** A tensor's first values, from the seed and its name (or that of the tensor that it starts as) alone. */
 export function initialValues(spec: ParameterSpec, seed: number, lowRank: LowRankStart): Float32Array {
   const values = new Float32Array(parameterCount(spec))
   const { mean, deviation } = distribution(spec, lowRank)
   if (deviation === 0) return values.fill(mean)
-  const next = normals(seed ^ hashText(spec.name))
+  const next = normals(seed ^ hashText(spec.startsAs ?? spec.name))
   for (let i = 0; i < values.length; i++) values[i] = deviation * next()
   return values
+}
+
+/** Gives every tensor that `values` lacks its first values: those of the tensor that it starts as, or fresh ones. */
+export function fillFresh(
+  values: Map<string, Float32Array>,
+  specs: readonly ParameterSpec[],
+  seed: number,
+  lowRank: LowRankStart,
+): void {
+  for (const spec of specs) {
+    if (values.has(spec.name)) continue
+    const source = spec.startsAs === undefined ? undefined : values.get(spec.startsAs)
+    values.set(spec.name, source ? source.slice() : initialValues(spec, seed, lowRank))
+  }
 }
 
 /** Normal numbers to copy from: drawing seven billion anew would take longer than writing them. A power of two. */
@@ -61,7 +75,7 @@ export function randomRows(seed: number): (spec: ParameterSpec, first: number, c
     const out = new Float32Array(count * width)
     const { mean, deviation } = distribution(spec, 'literal')
     if (deviation === 0) return out.fill(mean)
-    const start = hashText(spec.name)
+    const start = hashText(spec.startsAs ?? spec.name)
     for (let row = 0; row < count; row++) {
       // Each row starts somewhere else in the pool, and runs on from there.
       let from = Math.imul(start ^ (first + row), 0x9e3779b1) >>> 12

@@ -62,6 +62,7 @@ describe('a small model, by hand', () => {
 
   it('counts base and PLoRA weights', () => {
     expect(adapterCost(tiny())).toEqual({
+      type: 'plora',
       parameters: plora,
       secondSet: base,
       saved: 1 - plora / base,

@@ -5,6 +5,7 @@
  */
 import { cacheWidth } from '../engine/index.js'
 import { tensorFormat } from '../quantize/quantize-model.js'
+import { type AdapterType, adapterOf } from './adapter/table.js'
 import type { ModelConfig, VisionConfig } from './config.js'
 import { type ModelPart, modelParameters, type ParameterRole, parameterCount } from './parameters.js'
 
@@ -18,11 +19,12 @@ export interface ParameterCount {
 
 /** The adapter beside a second full set of the five linear layers' weights for image tokens. */
 export interface AdapterCost {
+  readonly type: AdapterType
   readonly parameters: number
   readonly secondSet: number
   /** 1 - parameters / secondSet. */
   readonly saved: number
-  /** How much more arithmetic an image position's linear layers need than a text position's, as a fraction. */
+  /** How much more arithmetic an image position's linear layers need than without an adapter, as a fraction. */
   readonly extraFlops: number
 }
 
@@ -95,7 +97,13 @@ function decoderWeights(config: ModelConfig): { base: number; lowRank: number } 
 export function adapterCost(config: ModelConfig): AdapterCost {
   const parameters = countParameters(config).parts.adapter
   const { base, lowRank } = decoderWeights(config)
-  return { parameters, secondSet: base, saved: 1 - parameters / base, extraFlops: lowRank / base }
+  return {
+    type: config.decoder.adapter.type,
+    parameters,
+    secondSet: base,
+    saved: 1 - parameters / base,
+    extraFlops: lowRank / base,
+  }
 }
 
 /** Memory of weights, cache and vision. */
@@ -135,15 +143,16 @@ function visionActivations(v: VisionConfig): number {
 export function arithmeticUse(config: ModelConfig): ArithmeticUse {
   const { decoder: c, vision: v } = config
   const weights = decoderWeights(config)
-  const linear = 2 * weights.base
+  const imageLinear = 2 * (weights.base + weights.lowRank)
+  const textLinear = adapterOf(c.adapter).rows === 'all' ? imageLinear : 2 * weights.base
   const perTokenAndPosition = 4 * c.layers * c.hiddenSize
   const n = v?.tokens ?? 0
   return {
     vision: v ? visionFlops(v) : 0,
     projector: v ? 2 * n * (v.hiddenSize * c.hiddenSize + c.hiddenSize * c.hiddenSize) : 0,
     // Position i looks at i + 1 positions: n (n + 1) / 2 in all.
-    imagePrefill: n * (linear + 2 * weights.lowRank) + (perTokenAndPosition * n * (n + 1)) / 2,
-    perToken: linear + 2 * c.vocabularySize * c.hiddenSize,
+    imagePrefill: n * imageLinear + (perTokenAndPosition * n * (n + 1)) / 2,
+    perToken: textLinear + 2 * c.vocabularySize * c.hiddenSize,
     perTokenAndPosition,
   }
 }

@@ -2,6 +2,7 @@
  * The tensors that a configuration implies: names and shapes as in the checkpoints (SPEC 3), and what each of them is. Loading,
  * training, quantising and `inspect` go by this list; nothing reads a tensor's nature from its name.
  */
+import { adapterOf, type ConfiguredAdapter } from './adapter/table.js'
 import type { DecoderConfig, ModelConfig, VisionConfig } from './config.js'
 
 /** The parts of a model that training stages freeze or train, and that `inspect` lists. */
@@ -38,6 +39,8 @@ export interface ParameterSpec {
   readonly packed?: true
   /** Released checkpoints may lack it (post_layernorm). */
   readonly optional?: true
+  /** Tensor of the same shape whose values it starts with. */
+  readonly startsAs?: string
   /** Standard deviation of its fresh values, where it is not that of its role. */
   readonly deviation?: number
 }
@@ -62,43 +65,45 @@ export interface DecoderLinear {
   readonly packed: boolean
 }
 
-/** The linear layers of one decoder block, in checkpoint order: those of the attention, those of the feed-forward half. */
-export function decoderLinears(c: DecoderConfig, layer: number): { attention: DecoderLinear[]; feedForward: DecoderLinear[] } {
-  const { hiddenSize: h, intermediateSize: f } = c
-  const linear = (name: string, outputs: number, inputs: number, bias: boolean, packed = false): DecoderLinear => ({
+/** The linear layers of one decoder block, in checkpoint order. */
+export function decoderLinears(c: DecoderConfig, layer: number) {
+  const { hiddenSize: h, intermediateSize: f, bias } = c
+  const linear = (
+    name: string,
+    outputs: number,
+    inputs: number,
+    more: { bias?: boolean; packed?: true } = {},
+  ): DecoderLinear => ({
     name: `model.layers.${layer}.${name}`,
     layer,
     outputs,
     inputs,
-    bias,
-    packed,
+    bias: more.bias ?? false,
+    packed: more.packed ?? false,
   })
   return {
-    attention: [
-      linear('attention.wqkv', (c.heads + 2 * c.kvHeads) * c.headDim, h, c.bias, true),
-      linear('attention.wo', h, h, c.bias),
-    ],
-    feedForward: [
-      linear('feed_forward.w1', f, h, false),
-      linear('feed_forward.w3', f, h, false),
-      linear('feed_forward.w2', h, f, false),
-    ],
+    wqkv: linear('attention.wqkv', (c.heads + 2 * c.kvHeads) * c.headDim, h, { bias, packed: true }),
+    wo: linear('attention.wo', h, h, { bias }),
+    w1: linear('feed_forward.w1', f, h),
+    w3: linear('feed_forward.w3', f, h),
+    w2: linear('feed_forward.w2', h, f),
   }
 }
 
-function linearWithPlora({ name, layer, outputs, inputs, bias, packed }: DecoderLinear, c: DecoderConfig): ParameterSpec[] {
-  const { rank } = packed ? c.plora.wqkv : c.plora.others
-  const rows = packed ? ({ packed } as const) : {}
+/** A linear layer of a decoder block with what the adapter has for it. */
+function adaptedLinear(linear: DecoderLinear, adapter: ConfiguredAdapter): ParameterSpec[] {
+  const { name, layer, outputs, inputs, bias, packed } = linear
+  const at = { part: 'decoder', layer, ...(packed ? { packed } : {}) } as const
   return [
-    { name: `${name}.weight`, shape: [outputs, inputs], part: 'decoder', role: 'linear', layer, ...rows },
-    ...(bias ? [{ name: `${name}.bias`, shape: [outputs], part: 'decoder', role: 'bias', layer, ...rows } as const] : []),
-    { name: `${name}.Plora_A.weight`, shape: [rank, inputs], part: 'adapter', role: 'low-rank-a', layer },
-    { name: `${name}.Plora_B.weight`, shape: [outputs, rank], part: 'adapter', role: 'low-rank-b', layer, ...rows },
+    { ...at, name: `${name}.weight`, shape: [outputs, inputs], role: 'linear' },
+    ...(bias ? [{ ...at, name: `${name}.bias`, shape: [outputs], role: 'bias' } as const] : []),
+    ...adapter.parameters(linear),
   ]
 }
 
 function decoderParameters(c: DecoderConfig): ParameterSpec[] {
   const { hiddenSize: h, vocabularySize: v } = c
+  const adapter = adapterOf(c.adapter)
   const specs: ParameterSpec[] = [{ name: embeddingTable, shape: [v, h], part: 'decoder', role: 'embedding' }]
   for (let layer = 0; layer < c.layers; layer++) {
     const norm = (name: string): ParameterSpec => ({
@@ -108,9 +113,9 @@ function decoderParameters(c: DecoderConfig): ParameterSpec[] {
       role: 'norm',
       layer,
     })
-    const { attention, feedForward } = decoderLinears(c, layer)
-    specs.push(norm('attention_norm'), ...attention.flatMap((l) => linearWithPlora(l, c)))
-    specs.push(norm('ffn_norm'), ...feedForward.flatMap((l) => linearWithPlora(l, c)))
+    const { wqkv, wo, w1, w3, w2 } = decoderLinears(c, layer)
+    specs.push(norm('attention_norm'), ...[wqkv, wo].flatMap((linear) => adaptedLinear(linear, adapter)))
+    specs.push(norm('ffn_norm'), ...[w1, w3, w2].flatMap((linear) => adaptedLinear(linear, adapter)))
   }
   return [
     ...specs,

@@ -8,7 +8,7 @@ import { InputError, XComposerError } from '../common/errors.js'
 import { makeFolders } from '../common/folders.js'
 import { adamwStep, allocate } from '../engine/index.js'
 import type { ModelConfig } from '../model/config.js'
-import { initialValues } from '../model/initial-values.js'
+import { fillFresh } from '../model/initial-values.js'
 import type { ParameterSpec } from '../model/parameters.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { type Batch, prefetch } from './batch.js'
@@ -85,9 +85,7 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     specs.push({ name: classifierHead, shape: [classes.names.size, width], part: 'decoder', role: 'classifier' })
     start.initial.set(classifierHead, nameDirections([...classes.names.keys()], tokenizer, wordEmbeddings(start), width))
   }
-  for (const spec of specs) {
-    if (!start.initial.has(spec.name)) start.initial.set(spec.name, initialValues(spec, recipe.seed, recipe.ploraInit))
-  }
+  fillFresh(start.initial, specs, recipe.seed, recipe.ploraInit)
   const graph = new TrainingGraph(start.config, specs, start.initial, (s) => isTrainable(start.config, s, recipe), objective, {
     threads: recipe.threads,
     // Batches differ in length and targets: a kept plan for each combination would only pile up memory.
