@@ -11,10 +11,23 @@ import { chat } from '../src/chat/chat.js'
 import { InputError, XComposerError } from '../src/common/errors.js'
 import { generate } from '../src/generate/generate.js'
 import { XComposer } from '../src/inference/xcomposer.js'
-import type { BenchOptions, BenchResult } from './benchmark.js'
+import {
+  type Benchmark,
+  type BenchResult,
+  MODEL_HELP,
+  type ModelContext,
+  modelOf,
+  modelOption,
+  type PeerContext,
+  PYTHON_HELP,
+  pythonOption,
+} from './benchmark.js'
 import { PROMPT_TOKENS, promptIds, writeDecoder, writePicture } from './decode-inputs.js'
 import { Peer } from './peer-process.js'
 import { digits, interleave, median, spread, summarise } from './samples.js'
+
+/** What it is told. */
+type Told = ModelContext & PeerContext
 
 /** New tokens of one run; the first comes from the prompt's pass and is not timed. */
 const NEW_TOKENS = 128
@@ -60,7 +73,7 @@ function checkTokens(ours: Run, peer: Run, print: (line: string) => void): void 
 }
 
 /** Measures and reports tokens a second; first-token times are in the detail. */
-export async function benchDecode(o: BenchOptions): Promise<BenchResult> {
+async function benchDecode(o: Told): Promise<BenchResult> {
   const temporary = mkdtempSync(join(tmpdir(), 'xcomposer-bench-'))
   let peer: Peer | undefined
   let model: XComposer | undefined
@@ -121,11 +134,7 @@ export async function benchDecode(o: BenchOptions): Promise<BenchResult> {
 }
 
 /** The very first answer after loading, which also builds the sessions, and the median of later ones; null without pictures. */
-async function firstTokens(
-  model: XComposer,
-  temporary: string,
-  o: BenchOptions,
-): Promise<{ coldMs: number; medianMs: number } | null> {
+async function firstTokens(model: XComposer, temporary: string, o: Told): Promise<{ coldMs: number; medianMs: number } | null> {
   if (!model.config.vision) return null
   const times: number[] = []
   for (let run = 0; run <= o.runs; run++) times.push(await firstToken(model, await writePicture(temporary, run)))
@@ -133,4 +142,14 @@ async function firstTokens(
   const result = { coldMs: digits(cold), medianMs: digits(median(later)) }
   o.print(`first token for one picture: ${result.medianMs} ms (${result.coldMs} ms right after loading)`)
   return result
+}
+
+/** `bench -- decode`. */
+export const decodeBenchmark: Benchmark = {
+  summary: 'greedy decoding, and the first token about one picture, against PyTorch',
+  options: { ...modelOption, ...pythonOption },
+  help: `${MODEL_HELP}
+${PYTHON_HELP}`,
+  programs: ['python'],
+  run: (args, context) => benchDecode({ ...context, ...modelOf(args), python: args.text('python') }),
 }

@@ -10,13 +10,26 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { InputError } from '../src/common/errors.js'
 import { XComposer } from '../src/inference/xcomposer.js'
-import type { BenchOptions, BenchResult } from './benchmark.js'
+import {
+  type Benchmark,
+  type BenchResult,
+  MODEL_HELP,
+  type ModelContext,
+  modelOf,
+  modelOption,
+  type PeerContext,
+  PYTHON_HELP,
+  pythonOption,
+} from './benchmark.js'
 import { writePicture } from './decode-inputs.js'
 import { flatPrompt, writeImageInputs } from './image-inputs.js'
 import { factsLine, modelFacts } from './model-facts.js'
 import { Peer } from './peer-process.js'
 import { askPicture, checkAgainstChat, questionParts } from './question.js'
 import { type Better, digits, interleave, median, spread, summarise } from './samples.js'
+
+/** What it is told. */
+type Told = ModelContext & PeerContext
 
 /** Tokens of an answer; the first belongs to the time to the first token. */
 const NEW_TOKENS = 64
@@ -46,7 +59,7 @@ export function best<S extends Pick<Side, 'peer'>>(sides: readonly S[], measure:
 }
 
 /** Measures and reports the time to the first token; tokens a second stand in the detail in the same form. */
-export async function benchImage(o: BenchOptions): Promise<BenchResult> {
+async function benchImage(o: Told): Promise<BenchResult> {
   const facts = modelFacts(o.model)
   const temporary = mkdtempSync(join(tmpdir(), 'xcomposer-bench-'))
   const model = await XComposer.load(o.model, { threads: o.threads })
@@ -108,7 +121,7 @@ export async function benchImage(o: BenchOptions): Promise<BenchResult> {
   }
 }
 
-function said<T extends Times>(o: BenchOptions, side: string, times: T): T {
+function said<T extends Times>(o: Told, side: string, times: T): T {
   o.print(`${side}: first token after ${(first(times) / 1000).toFixed(2)} s, then ${rate(times).toFixed(2)} tokens/s`)
   return times
 }
@@ -122,4 +135,14 @@ function summary(times: readonly Times[]) {
     samples: values.map(digits),
   })
   return { firstMs: of(times.map(first)), tokensPerSecond: of(times.map(rate)) }
+}
+
+/** `bench -- image`. */
+export const imageBenchmark: Benchmark = {
+  summary: 'one question about one picture, against PyTorch',
+  options: { ...modelOption, ...pythonOption },
+  help: `${MODEL_HELP}
+${PYTHON_HELP}`,
+  programs: ['python'],
+  run: (args, context) => benchImage({ ...context, ...modelOf(args), python: args.text('python') }),
 }

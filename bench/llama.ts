@@ -17,11 +17,14 @@ import { XComposer } from '../src/inference/xcomposer.js'
 import type { DecoderConfig } from '../src/model/config.js'
 import { blockSuffix, openModel } from '../src/model/open-checkpoint.js'
 import { dequantizeRows, quantizeBlocks } from '../src/quantize/blocks.js'
-import type { BenchOptions, BenchResult } from './benchmark.js'
+import { type Benchmark, type BenchResult, MODEL_HELP, type ModelContext, modelOf, modelOption } from './benchmark.js'
 import { promptIds } from './decode-inputs.js'
 import { dequantizeQ4, Q4_0_BITS, quantizeQ4, writeGguf } from './gguf.js'
 import { readRate } from './limit.js'
 import { digits, median, spread, summarise } from './samples.js'
+
+/** What it is told. */
+type Told = ModelContext & { readonly llamaBench: string | undefined }
 
 const PREFILL = 512
 const NEW_TOKENS = 128
@@ -46,7 +49,7 @@ interface Speeds {
 }
 
 /** Measures and reports prefill tokens/s; decoding is in the detail. */
-export async function benchLlama(o: BenchOptions): Promise<BenchResult> {
+async function benchLlama(o: Told): Promise<BenchResult> {
   const { llamaBench } = o
   if (llamaBench === undefined) throw new InputError('llama: --llama-bench PATH is missing: an executable built from llama.cpp')
   const temporary = mkdtempSync(join(tmpdir(), 'xcomposer-bench-'))
@@ -189,4 +192,14 @@ function said(side: string, runs: readonly Speeds[]): string {
 
 function rounded(runs: readonly Speeds[]): Speeds[] {
   return runs.map(({ prefill, decode }) => ({ prefill: digits(prefill), decode: digits(decode) }))
+}
+
+/** `bench -- llama`. */
+export const llamaBenchmark: Benchmark = {
+  summary: 'prefill and decoding in 4 bits, against llama.cpp',
+  options: { ...modelOption, 'llama-bench': { type: 'string' } },
+  help: `${MODEL_HELP}
+      --llama-bench PATH llama.cpp's benchmark program, interleaved`,
+  programs: ['llama-bench'],
+  run: (args, context) => benchLlama({ ...context, ...modelOf(args), llamaBench: args.text('llama-bench') }),
 }

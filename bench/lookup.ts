@@ -13,7 +13,7 @@
  */
 import { XComposer } from '../src/inference/xcomposer.js'
 import { chatPrompt } from '../src/text/prompt.js'
-import type { BenchOptions, BenchResult } from './benchmark.js'
+import { type Benchmark, type BenchResult, MODEL_HELP, type ModelContext, modelOf, modelOption } from './benchmark.js'
 import { promptIds } from './decode-inputs.js'
 import { acceptance, type LookupRun, type Prompt, rateOf, sameIds, timedRun } from './lookup-runs.js'
 import { factsLine, modelFacts } from './model-facts.js'
@@ -50,7 +50,7 @@ async function askedTwice(model: XComposer, stopIds: readonly number[]): Promise
 }
 
 /** Speeds of the dialogues over the answers that are the same both ways; none where fewer than half are. */
-async function dialogues(model: XComposer, o: BenchOptions) {
+async function dialogues(model: XComposer, o: ModelContext) {
   const { tokenizer } = model
   const options = { maxNewTokens: NEW_TOKENS, stopIds: [tokenizer.eosId, tokenizer.endOfTurnId] }
   const prompts = await askedTwice(model, options.stopIds)
@@ -79,7 +79,7 @@ async function dialogues(model: XComposer, o: BenchOptions) {
 }
 
 /** Reports tokens a second with guessing, and as the peer without. */
-export async function benchLookup(o: BenchOptions): Promise<BenchResult> {
+async function benchLookup(o: ModelContext): Promise<BenchResult> {
   const facts = modelFacts(o.model)
   const model = await XComposer.load(o.model, { threads: o.threads })
   try {
@@ -112,4 +112,12 @@ export async function benchLookup(o: BenchOptions): Promise<BenchResult> {
   } finally {
     model.dispose()
   }
+}
+
+/** `bench -- lookup`. */
+export const lookupBenchmark: Benchmark = {
+  summary: 'what --lookup gains',
+  options: { ...modelOption },
+  help: MODEL_HELP,
+  run: (args, context) => benchLookup({ ...context, ...modelOf(args) }),
 }

@@ -2,103 +2,73 @@
  * `npm run -s bench -- NAME`: speed, against peers where there are any. The last line printed is one JSON object (samples.ts, Report);
  * the same with all samples, the machine and the command goes to bench/results/<name>.json. Never part of the tests.
  */
-import { mkdirSync, writeSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
-import { basename, dirname, isAbsolute, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { dirname, resolve } from 'node:path'
+import { type Args, readArgs } from '../src/cli/command.js'
+import type { Io } from '../src/cli/io.js'
+import { guarded } from '../src/cli/main.js'
+import { runProcess } from '../src/cli/process.js'
 import { writeAll, writeFileAtomically } from '../src/common/atomic.js'
-import { InputError, XComposerError } from '../src/common/errors.js'
-import type { BenchOptions, BenchResult } from './benchmark.js'
-import { benchDecode } from './decode.js'
-import { benchImage } from './image.js'
-import { benchLlama } from './llama.js'
-import { benchLookup } from './lookup.js'
-import { benchMemory } from './memory.js'
-import { benchPlora } from './plora.js'
-import { benchProfile } from './profile.js'
-import { benchQuantize } from './quantize.js'
-import { benchRounding } from './rounding.js'
+import { InputError } from '../src/common/errors.js'
+import { suggestion } from '../src/common/spelling.js'
+import { type Benchmark, placeless } from './benchmark.js'
+import { benchmarks } from './benchmarks.js'
 import { digits } from './samples.js'
-import { benchStart } from './start.js'
-import { benchTrain } from './train.js'
 
-const benchmarks: Readonly<Record<string, (o: BenchOptions) => Promise<BenchResult>>> = {
-  train: benchTrain,
-  decode: benchDecode,
-  image: benchImage,
-  llama: benchLlama,
-  memory: benchMemory,
-  plora: benchPlora,
-  lookup: benchLookup,
-  start: benchStart,
-  profile: benchProfile,
-  rounding: benchRounding,
-  quantize: benchQuantize,
+const PROGRAM = 'npm run -s bench --'
+const common = { runs: { type: 'string' }, threads: { type: 'string' }, out: { type: 'string' } } as const
+
+/** What `bench -- --help` prints. */
+function overview(): string {
+  const width = Math.max(...Object.keys(benchmarks).map((name) => name.length))
+  const list = Object.entries(benchmarks).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
+  return `Usage: ${PROGRAM} NAME [options]\n\n${list.join('\n')}\n\n${PROGRAM} NAME --help explains one.\n`
 }
 
-const usage = `usage: npm run -s bench -- <${Object.keys(benchmarks).join('|')}> [options]
-  --python PATH   a Python with torch and numpy: the peer of train, decode and image, interleaved in the same session
-  --llama-bench PATH  llama: llama.cpp's benchmark program, interleaved as well
-  --runs N        timed runs of each side (default 7); rounding: parts of the text
-  --threads N     threads of each side (default: all cores)
-  --config FILE   train: shape of the model (default recipes/nano/config.json)
-  --model DIR     all but train: model directory (default models/nano)
-  --text FILE     rounding: a text to predict and to calibrate with (default: what the model says of the example library)
-  --plain         quantize: leave out the calibrated way, which takes long for a large model
-  --out FILE      where the result is written (default bench/results/<name>.json); a picture goes beside it
-                  (default docs/images/<name>.svg)`
+/** What `bench -- NAME --help` prints. */
+function explanation(name: string, { summary, help }: Benchmark): string {
+  return `Usage: ${PROGRAM} ${name} [options]
 
-function whole(text: string | undefined, name: string, fallback: number): number {
-  const value = text === undefined ? fallback : Number(text)
-  if (Number.isInteger(value) && value >= 1 && value <= 1000) return value
-  throw new InputError(`--${name} ${text}: expected a whole number from 1 to 1000`)
+${name}: ${summary}. The last line is one JSON object; all samples go to the results file.
+
+${help}
+      --runs N           timed runs of each side (default 7)
+      --threads N        threads of each side (default: all cores)
+      --out FILE         the results file (default bench/results/${name}.json); a picture goes beside it
+                         (default docs/images/${name}.svg)
+`
 }
 
-function readArguments(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        python: { type: 'string' },
-        'llama-bench': { type: 'string' },
-        runs: { type: 'string' },
-        threads: { type: 'string' },
-        config: { type: 'string' },
-        model: { type: 'string' },
-        text: { type: 'string' },
-        plain: { type: 'boolean' },
-        out: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    })
-  } catch (error) {
-    throw new InputError(`${error instanceof Error ? error.message : error}\n${usage}`)
+async function main(argv: readonly string[], io: Io): Promise<number> {
+  const [name, ...rest] = argv
+  if (name === undefined || name === '--help' || name === '-h') {
+    io.out(overview())
+    return name === undefined ? 2 : 0
   }
+  const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined
+  if (!benchmark) {
+    const names = Object.keys(benchmarks)
+    const meant = suggestion(name, names) || `; expected ${names.join(', ')}`
+    throw new InputError(`no benchmark "${name}"${meant}; see ${PROGRAM} --help`)
+  }
+  const args = readArgs({ name, options: { ...benchmark.options, ...common } }, rest, PROGRAM)
+  if (args.flag('help')) {
+    io.out(explanation(name, benchmark))
+    return 0
+  }
+  if (args.positionals.length > 0)
+    throw new InputError(`${name}: expected only options, got "${args.positionals[0]}"; see ${PROGRAM} ${name} --help`)
+  await measure(name, benchmark, args, rest, io)
+  return 0
 }
 
-async function main(args: string[]): Promise<void> {
-  const { values, positionals } = readArguments(args)
-  const [name = ''] = positionals
-  if (values.help) return say(usage)
-  const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined
-  if (!benchmark || positionals.length !== 1) throw new InputError(`no benchmark "${positionals.join(' ')}"\n${usage}`)
+async function measure(name: string, benchmark: Benchmark, args: Args, given: readonly string[], io: Io): Promise<void> {
   const load = loadavg()[0] ?? 0
-  const threads = whole(values.threads, 'threads', availableParallelism())
-  const model = values.model ?? 'models/nano'
-  const modelName = isAbsolute(model) ? basename(model) : model
-  const { report, detail, picture } = await benchmark({
-    python: values.python,
-    llamaBench: values['llama-bench'],
-    threads,
-    runs: whole(values.runs, 'runs', 7),
-    config: values.config ?? 'recipes/nano/config.json',
-    model,
-    modelName,
-    text: values.text,
-    plain: values.plain ?? false,
-    print: say,
-  })
+  const threads = args.wholeNumber('threads', 1, 1000) ?? availableParallelism()
+  const print = (line: string) => io.out(`${line}\n`)
+  const runs = args.wholeNumber('runs', 1, 1000) ?? 7
+  const { report, detail, picture } = await benchmark.run(args, { threads, runs, print })
   const machine = {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),
@@ -106,19 +76,26 @@ async function main(args: string[]): Promise<void> {
     node: process.version,
     loadBefore: digits(load),
   }
-  // The command as anyone can repeat it: where peers and models lie is this machine's business.
-  const names = new Map([
-    [values.python, 'PYTHON'],
-    [values['llama-bench'], 'LLAMA_BENCH'],
-    [model, modelName],
-    [values.text, basename(values.text ?? '')],
-  ])
-  const portable = args.map((a) => names.get(a) ?? a)
-  const command = `npm run -s bench -- ${portable.join(' ')}`
-  const out = resolve(values.out ?? `bench/results/${name}.json`)
+  const command = `${PROGRAM} ${[name, ...portable(benchmark, args, given)].join(' ')}`
+  const asked = args.text('out')
+  const out = resolve(asked ?? `bench/results/${name}.json`)
   write(out, `${JSON.stringify({ ...report, command, date: new Date().toISOString(), threads, machine, ...detail }, null, 2)}\n`)
-  if (picture) write(values.out ? out.replace(/(\.json)?$/, '.svg') : resolve(`docs/images/${name}.svg`), picture)
-  say(JSON.stringify(report))
+  if (picture) write(asked ? out.replace(/(\.json)?$/, '.svg') : resolve(`docs/images/${name}.svg`), picture)
+  print(JSON.stringify(report))
+}
+
+/** The arguments as anyone can repeat them: where peers and models lie is this machine's business. */
+function portable({ options, programs = [] }: Benchmark, args: Args, given: readonly string[]): string[] {
+  const shown = new Map<string, string>()
+  for (const option of Object.keys(options)) {
+    const value = options[option]?.type === 'string' ? args.text(option) : undefined
+    if (value !== undefined)
+      shown.set(value, programs.includes(option) ? option.toUpperCase().replaceAll('-', '_') : placeless(value))
+  }
+  return given.map((piece) => {
+    const [, option = '', value = piece] = /^(--[\w-]+=)(.*)$/s.exec(piece) ?? []
+    return `${option}${shown.get(value) ?? value}`
+  })
 }
 
 function write(file: string, text: string): void {
@@ -126,14 +103,4 @@ function write(file: string, text: string): void {
   writeFileAtomically(file, (fd) => writeAll(fd, new TextEncoder().encode(text)))
 }
 
-function say(line: string): void {
-  writeSync(1, `${line}\n`)
-}
-
-try {
-  await main(process.argv.slice(2))
-} catch (error) {
-  if (!(error instanceof XComposerError)) throw error
-  process.stderr.write(`bench: ${error.message}\n`)
-  process.exitCode = error.exitCode
-}
+await runProcess((io) => guarded(io, () => main(process.argv.slice(2), io)))

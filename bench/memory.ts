@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import type { BenchOptions, BenchResult } from './benchmark.js'
+import { type Benchmark, type BenchResult, MODEL_HELP, type ModelContext, modelOf, modelOption } from './benchmark.js'
 import { writePicture } from './decode-inputs.js'
 import { factsLine, modelFacts } from './model-facts.js'
 import { digits, median, summarise } from './samples.js'
@@ -24,7 +24,7 @@ const answer = z.object({
 })
 
 /** Reports the peak in GB (10^9 bytes). */
-export async function benchMemory(o: BenchOptions): Promise<BenchResult> {
+async function benchMemory(o: ModelContext): Promise<BenchResult> {
   const facts = modelFacts(o.model)
   o.print(`memory: ${factsLine(facts)}`)
   const temporary = mkdtempSync(join(tmpdir(), 'xcomposer-bench-'))
@@ -66,4 +66,12 @@ export async function benchMemory(o: BenchOptions): Promise<BenchResult> {
 
 function gb(size: number): number {
   return digits(size / 1e9)
+}
+
+/** `bench -- memory`. */
+export const memoryBenchmark: Benchmark = {
+  summary: 'the most memory that an answer about a picture takes',
+  options: { ...modelOption },
+  help: MODEL_HELP,
+  run: (args, context) => benchMemory({ ...context, ...modelOf(args) }),
 }

@@ -5,7 +5,7 @@
 import { InputError } from '../src/common/errors.js'
 import { XComposer } from '../src/inference/xcomposer.js'
 import type { ModelConfig } from '../src/model/config.js'
-import type { BenchOptions, BenchResult } from './benchmark.js'
+import { type Benchmark, type BenchResult, MODEL_HELP, type ModelContext, modelOf, modelOption } from './benchmark.js'
 import { promptIds } from './decode-inputs.js'
 import { factsLine, modelFacts } from './model-facts.js'
 import { digits, interleave, median, summarise } from './samples.js'
@@ -13,7 +13,7 @@ import { digits, interleave, median, summarise } from './samples.js'
 const POSITIONS = 512
 
 /** Reports milliseconds with PLoRA, and as the peer without. */
-export async function benchPlora(o: BenchOptions): Promise<BenchResult> {
+async function benchPlora(o: ModelContext): Promise<BenchResult> {
   const facts = modelFacts(o.model)
   const model = await XComposer.load(o.model, { threads: o.threads })
   try {
@@ -67,4 +67,12 @@ function addedShare({ decoder: c }: ModelConfig): number {
   if (adapter.type !== 'plora') return 0
   const added = adapter.wqkv.rank * (h + qkv) + adapter.others.rank * (2 * h + 3 * (h + f))
   return added / layers
+}
+
+/** `bench -- plora`. */
+export const ploraBenchmark: Benchmark = {
+  summary: 'what PLoRA costs a prompt',
+  options: { ...modelOption },
+  help: MODEL_HELP,
+  run: (args, context) => benchPlora({ ...context, ...modelOf(args) }),
 }

@@ -7,10 +7,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { InputError } from '../src/common/errors.js'
-import type { BenchOptions, BenchResult } from './benchmark.js'
+import { type Benchmark, type BenchResult, MODEL_HELP, type ModelContext, modelOf, modelOption } from './benchmark.js'
 import { factsLine, modelFacts } from './model-facts.js'
 import { digits, median, summarise } from './samples.js'
 import { startNode } from './start.js'
+
+/** What it is told. */
+type Told = ModelContext & { readonly plain: boolean }
 
 /** Windows of text to calibrate with: as many as `quantize` takes at most. */
 const WINDOWS = 32
@@ -18,7 +21,7 @@ const WINDOWS = 32
 const answer = z.object({ seconds: z.number().positive(), peak: z.number().positive() })
 
 /** Reports the peak in GB (10^9 bytes). The quantised models are written beside the model and removed. */
-export async function benchQuantize(o: BenchOptions): Promise<BenchResult> {
+async function benchQuantize(o: Told): Promise<BenchResult> {
   const facts = modelFacts(o.model)
   if (facts.bits !== 32) throw new InputError(`${o.model}: is quantised already; quantising starts from a float model`)
   o.print(`quantize: ${factsLine(facts)}`)
@@ -58,4 +61,13 @@ export async function benchQuantize(o: BenchOptions): Promise<BenchResult> {
 
 function gb(size: number): number {
   return digits(size / 1e9)
+}
+
+/** `bench -- quantize`. */
+export const quantizeBenchmark: Benchmark = {
+  summary: 'memory and time of quantising a float model',
+  options: { ...modelOption, plain: { type: 'boolean' } },
+  help: `${MODEL_HELP}
+      --plain            leave out the calibrated way, which takes long for a large model`,
+  run: (args, context) => benchQuantize({ ...context, ...modelOf(args), plain: args.flag('plain') }),
 }

@@ -7,7 +7,7 @@
 import { random } from '../src/common/random.js'
 import type { RewindableSequence } from '../src/inference/sequence.js'
 import type { XComposer } from '../src/inference/xcomposer.js'
-import type { BenchOptions } from './benchmark.js'
+import type { BenchContext } from './benchmark.js'
 import { type Acceptance, acceptance, type LookupRun, type Prompt, rateOf, timedRun } from './lookup-runs.js'
 import { digits, median } from './samples.js'
 
@@ -26,7 +26,7 @@ export interface Quotation {
 }
 
 /** Speeds with guesses for each degree, and without. */
-export async function quotations(model: XComposer, o: BenchOptions) {
+export async function quotations(model: XComposer, o: BenchContext) {
   const width = model.config.decoder.vocabularySize
   const draw = random(3, 0)
   const answer = Array.from({ length: LENGTH }, () => 260 + draw.below(width - 260))

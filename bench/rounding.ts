@@ -13,15 +13,18 @@ import { readRaw, readTensor } from '../src/checkpoint/tensors.js'
 import { InputError } from '../src/common/errors.js'
 import { XComposer } from '../src/inference/xcomposer.js'
 import { blockSuffix, type OpenCheckpoint, openModel, readParameter, tokenizerPath } from '../src/model/open-checkpoint.js'
-import type { ParameterSpec } from '../src/model/parameters.js'
+import type { ParameterSpec } from '../src/model/parameter-spec.js'
 import { dequantizeRows } from '../src/quantize/blocks.js'
 import { Calibration, calibrationWindows } from '../src/quantize/calibration.js'
 import { type Divergence, divergence } from '../src/quantize/divergence.js'
 import { quantizeModel, tensorFormat } from '../src/quantize/quantize-model.js'
 import { Tokenizer } from '../src/text/tokenizer.js'
-import type { BenchOptions, BenchResult } from './benchmark.js'
+import { type Benchmark, type BenchResult, MODEL_HELP, type ModelContext, modelOf, modelOption } from './benchmark.js'
 import { dequantizeQ4, Q4_0_BITS, quantizeQ4 } from './gguf.js'
 import { digits, median, summarise } from './samples.js'
+
+/** What it is told. */
+type Told = ModelContext & { readonly text: string | undefined }
 
 const LIBRARY = 'examples/library/library.json'
 const NEW_TOKENS = 48
@@ -40,7 +43,7 @@ const WAYS = [
 ] as const
 
 /** Reports the divergence from the model as it is, in nats a token: 4 bits in the largest blocks, calibrated, and as the peer q4_0. */
-export async function benchRounding(o: BenchOptions): Promise<BenchResult> {
+async function benchRounding(o: Told): Promise<BenchResult> {
   if (o.runs < 2) throw new InputError('--runs: rounding needs at least 2 parts of the text, one to read and one to predict')
   const temporary = mkdtempSync(join(tmpdir(), 'xcomposer-bench-'))
   try {
@@ -114,7 +117,7 @@ function cutText(text: string, parts: number): string[] {
 }
 
 /** What the model says about the library's pictures, in `runs` parts that are about other pictures each. */
-async function ownText(o: BenchOptions): Promise<string[]> {
+async function ownText(o: Told): Promise<string[]> {
   const names = z
     .array(z.object({ name: z.object({ en: z.string(), zh: z.string() }) }))
     .parse(JSON.parse(readFileSync(LIBRARY, 'utf8')))
@@ -167,4 +170,13 @@ function floats(model: OpenCheckpoint, { name, shape }: ParameterSpec): Float32A
   const blocks = { values: readRaw(part(blockSuffix.values)), scales: readTensor(part(blockSuffix.scales)) }
   const [rows, inputs] = shape as [number, number]
   return dequantizeRows(blocks, 0, rows, inputs, format)
+}
+
+/** `bench -- rounding`. */
+export const roundingBenchmark: Benchmark = {
+  summary: "what rounding to 4 bits does to predictions, beside llama.cpp's q4_0",
+  options: { ...modelOption, text: { type: 'string' } },
+  help: `${MODEL_HELP}
+      --text FILE        a text to predict and to calibrate with (default: what the model says of the example library)`,
+  run: (args, context) => benchRounding({ ...context, ...modelOf(args), text: args.text('text') }),
 }

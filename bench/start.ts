@@ -3,13 +3,14 @@
  * model's file in the page cache. A second program that does the same (start-child.ts) says where the time goes and how much memory was
  * resident at most. There is no peer.
  */
+
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { XComposerError } from '../src/common/errors.js'
 import { packageRoot } from '../src/common/package-root.js'
-import type { BenchOptions, BenchResult } from './benchmark.js'
+import { type Benchmark, type BenchResult, MODEL_HELP, type ModelContext, modelOf, modelOption } from './benchmark.js'
 import { factsLine, modelFacts } from './model-facts.js'
 import { digits, median, summarise } from './samples.js'
 
@@ -64,7 +65,7 @@ export function medianParts(parts: readonly StartParts[]): StartParts {
 }
 
 /** Reports milliseconds to the first token. */
-export async function benchStart(o: BenchOptions): Promise<BenchResult> {
+async function benchStart(o: ModelContext): Promise<BenchResult> {
   const facts = modelFacts(o.model)
   o.print(`start: ${factsLine(facts)}`)
   const command = join(packageRoot, 'bin', 'xcomposer.js')
@@ -104,4 +105,12 @@ export async function benchStart(o: BenchOptions): Promise<BenchResult> {
       samples: { ours: firstBytes.map(digits), peer: [] },
     },
   }
+}
+
+/** `bench -- start`. */
+export const startBenchmark: Benchmark = {
+  summary: 'from starting the process to the first token',
+  options: { ...modelOption },
+  help: MODEL_HELP,
+  run: (args, context) => benchStart({ ...context, ...modelOf(args) }),
 }

@@ -11,11 +11,14 @@ import { XComposerError } from '../src/common/errors.js'
 import { adamwStep, type TensorRates } from '../src/engine/index.js'
 import { tensorRates } from '../src/train/groups.js'
 import { TrainingGraph } from '../src/train/training-graph.js'
-import type { BenchOptions, BenchResult } from './benchmark.js'
+import { type BenchContext, type Benchmark, type BenchResult, type PeerContext, PYTHON_HELP, pythonOption } from './benchmark.js'
 import { productRate, stepFlops } from './limit.js'
 import { Peer } from './peer-process.js'
 import { digits, interleave, spread, summarise } from './samples.js'
 import { optimiser, type TrainInputs, trainInputs, writeInputs } from './train-inputs.js'
+
+/** What it is told. */
+type Told = BenchContext & PeerContext & { readonly config: string }
 
 /** Optimiser steps of one timed run. */
 const STEPS = 4
@@ -48,8 +51,9 @@ class Ours {
     const losses: number[] = []
     const start = performance.now()
     for (let i = 0; i < steps; i++) {
-      losses.push(await this.graph.step(this.inputs.batch))
-      adamwStep(this.graph.parameters, this.rates, ++this.step, optimiser.rate, optimiser, this.graph.pool)
+      const { loss, targets } = await this.graph.step(this.inputs.batch)
+      losses.push(loss / targets)
+      adamwStep(this.graph.parameters, this.rates, ++this.step, optimiser.rate, optimiser, targets, this.graph.pool)
     }
     return { seconds: (performance.now() - start) / 1000, losses }
   }
@@ -69,7 +73,7 @@ function checkLosses(what: string, ours: number | undefined, peer: number | unde
 }
 
 /** Measures and reports tokens a second (rows x length / time). */
-export async function benchTrain(o: BenchOptions): Promise<BenchResult> {
+async function benchTrain(o: Told): Promise<BenchResult> {
   const inputs = trainInputs(o.config)
   const rates = tensorRates(inputs.config, inputs.specs, {
     weightDecay: optimiser.weightDecay,
@@ -132,4 +136,15 @@ export async function benchTrain(o: BenchOptions): Promise<BenchResult> {
     ours.dispose()
     rmSync(temporary, { recursive: true, force: true })
   }
+}
+
+/** `bench -- train`. */
+export const trainBenchmark: Benchmark = {
+  summary: 'one step of fine-tuning, against PyTorch',
+  options: { ...pythonOption, config: { type: 'string' } },
+  help: `${PYTHON_HELP}
+      --config FILE      shape of the model (default recipes/nano/config.json)`,
+  programs: ['python'],
+  run: (args, context) =>
+    benchTrain({ ...context, python: args.text('python'), config: args.text('config') ?? 'recipes/nano/config.json' }),
 }

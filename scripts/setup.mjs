@@ -61,7 +61,7 @@ function fail(message) {
 }
 
 /** npm's own script, beside this node or the npm that started us; running it by node needs no shell on Windows. */
-function npmScript() {
+export function npmScript() {
   const beside = dirname(process.execPath)
   const places = [
     process.env.npm_execpath,

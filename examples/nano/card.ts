@@ -6,14 +6,15 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { modelAnswerer } from '../../src/cli/eval.js'
 import { readQuestions } from '../../src/data/questions.js'
+import { modelAnswerer } from '../../src/evaluate/answerer.js'
 import { evaluate } from '../../src/evaluate/evaluate.js'
 import { wilson } from '../../src/evaluate/interval.js'
 import type { Score } from '../../src/evaluate/report.js'
 import { XComposer } from '../../src/inference/xcomposer.js'
+import { imageTokens } from '../../src/model/image-rows.js'
 import { openModel } from '../../src/model/open-checkpoint.js'
-import type { ModelPart } from '../../src/model/parameters.js'
+import type { ModelPart } from '../../src/model/parameter-spec.js'
 import type { StepMetrics } from '../../src/train/state.js'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -123,7 +124,7 @@ language: [en, zh]
 # nano
 
 A bilingual vision-language model of ${millions()} M parameters with InternLM-XComposer2's architecture, trained from scratch by
-\`recipes/nano\`: vision tower ${millions('vision')} M (convolutional stem, ${config.vision?.layers} transformer blocks, ${config.vision?.tokens} tokens a picture of
+\`recipes/nano\`: vision tower ${millions('vision')} M (convolutional stem, ${config.vision?.layers} transformer blocks, ${imageTokens(config)} tokens a picture of
 ${config.vision?.imageSize} x ${config.vision?.imageSize}), projector ${millions('projector')} M, InternLM2 decoder ${millions('decoder')} M, ${adapter.type} ${millions('adapter')} M${rank}. Stored: ${storage}.
 
 It has been shown drawings of about 850 things, the world's flags, short printed words, small charts and simple scenes; the table says how

@@ -92,5 +92,10 @@ function writeLines(file: string, records: readonly unknown[]): void {
 
 const script = process.argv[1]
 if (script !== undefined && realpathSync(script) === realpathSync(fileURLToPath(import.meta.url))) {
-  await makeTinyData(process.argv[2] ?? join('out', 'tiny'))
+  const [dir = join('out', 'tiny'), ...more] = process.argv.slice(2)
+  if (dir.startsWith('-') || more.length > 0) {
+    process.stderr.write(`usage: node dist/examples/tiny/data.js [FOLDER]   (default out/tiny)\n`)
+    process.exit(2)
+  }
+  await makeTinyData(dir)
 }

@@ -11,7 +11,7 @@ type Outcome = { readonly result: ChatResult } | { readonly error: unknown }
  * rejects with an AbortedError. Errors come where they are waited for, and nowhere else.
  *
  * @example
- * const answer = chat(model, messages)
+ * const answer = chat(model, [{ role: 'user', content: 'What is the capital of Kenya?' }])
  * for await (const piece of answer) process.stdout.write(piece)
  * const { usage } = await answer.result
  */

@@ -17,6 +17,7 @@ import type { ChatResult } from './result.js'
 export type { ChatAnswer } from './answer.js'
 export type { ChatContentPart, ChatImage, ChatMessage } from './messages.js'
 export { type ChatOptions, checkAnswerOptions, type SamplingOptions } from './options.js'
+export { countTokens } from './request.js'
 export type { ChatResult } from './result.js'
 
 /**
@@ -24,8 +25,9 @@ export type { ChatResult } from './result.js'
  * of answers may be made at the same time; they take turns, and each is what it is alone.
  *
  * @example
- * const content = [{ type: 'image' as const, image: 'cat.png' }, { type: 'text' as const, text: 'What is this?' }]
- * const { text } = await chat(model, [{ role: 'user', content }]).result
+ * const { text } = await chat(model, [
+ *   { role: 'user', content: [{ type: 'image', image: 'cat.png' }, { type: 'text', text: 'What is this?' }] },
+ * ]).result
  * @throws InputError, where the answer is read, for messages out of order, images that cannot be read, a prompt that does not fit;
  * DisposedError when the model is disposed, also while it answers; the signal's reason
  */

@@ -5,13 +5,14 @@
 import { createHash } from 'node:crypto'
 import type { AbortCheck } from '../common/abort.js'
 import { InputError } from '../common/errors.js'
-import { decodeImage } from '../image/decode.js'
-import { preprocess } from '../image/preprocess.js'
+import type { Reading } from '../image/decode.js'
 import { type ImageSource, readImageSource } from '../image/source.js'
-import { type TiledPixels, tiledTokens, tilePixels } from '../image/tiles.js'
+import type { TiledPixels } from '../image/tiles.js'
+import { towerInput } from '../image/tower-input.js'
 import { IMAGES_PER_PASS } from '../inference/vision-runtime.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import { DEFAULT_TILES } from '../model/config.js'
+import { imageTokens } from '../model/image-rows.js'
 import { ImageCache } from './image-cache.js'
 import type { NamedImage } from './messages.js'
 
@@ -19,6 +20,8 @@ import type { NamedImage } from './messages.js'
 export interface ImageOptions {
   /** Tiles an image of a tiled (4KHD) model may be cut into; default 25. Other models ignore it. */
   readonly maxTiles?: number
+  /** Default 'upright'; 'reference' to compare with the reference's numbers. */
+  readonly reading?: Reading
 }
 
 /** Rows of images seen before, by model: what an image is to one model is nothing to another. */
@@ -57,11 +60,12 @@ export async function openImages(
   const { vision } = model.config
   if (!vision) throw new InputError(`${model.name}: this model has no vision tower; ask without images`)
   const tiles = vision.tiled ? (options.maxTiles ?? DEFAULT_TILES) : 0
+  const { reading = 'upright' } = options
   const opened = new Map<string, Promise<OpenedImage>>()
   return Promise.all(
     images.map(async (image) => {
       const { bytes, name } = await readImageSource(image.source, image.name)
-      const key = `${createHash('sha256').update(bytes).digest('hex')} ${tiles}`
+      const key = `${createHash('sha256').update(bytes).digest('hex')} ${tiles} ${reading}`
       const found = opened.get(key) ?? open(key, bytes, name)
       opened.set(key, found)
       return found
@@ -69,13 +73,11 @@ export async function openImages(
   )
 
   async function open(key: string, bytes: Uint8Array, name: string): Promise<OpenedImage> {
-    const { imageSize, tokens, patchSize } = vision as NonNullable<typeof vision>
+    const { imageSize } = vision as NonNullable<typeof vision>
     const rows = cacheOf(model).get(key)
     if (rows) return { key, rows, tokens: rows.length / model.config.decoder.hiddenSize }
-    const image = await asImageError(decodeImage(bytes, { name }))
-    if (tiles === 0) return { key, tokens, pixels: preprocess(image, imageSize) }
-    const pixels = tilePixels(image, tiles, imageSize)
-    return { key, pixels, tokens: tiledTokens(pixels.tilesHigh, pixels.tilesWide, imageSize / patchSize / 2) }
+    const pixels = await asImageError(towerInput(bytes, { size: imageSize, maxTiles: tiles }, { name, reading }))
+    return { key, pixels, tokens: imageTokens(model.config, pixels instanceof Float32Array ? undefined : pixels) }
   }
 }
 

@@ -56,6 +56,7 @@ const known: Readonly<Record<keyof ChatOptions, true>> = {
   seed: true,
   repetitionPenalty: true,
   maxTiles: true,
+  reading: true,
   prefix: true,
   literalText: true,
   stop: true,

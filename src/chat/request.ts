@@ -8,6 +8,7 @@ import { chatPrompt, type PromptPart } from '../text/prompt.js'
 import { type OpenedImage, openImages } from './images.js'
 import { type ChatMessage, type ReadMessages, readMessages, withoutOldestTurn } from './messages.js'
 import { answerRoom, type ChatOptions } from './options.js'
+import type { ChatResult } from './result.js'
 
 /** A request that the model can begin with. */
 export interface OpenedRequest {
@@ -73,6 +74,25 @@ function promptParts(
     bos: model.config.promptBos,
   })
   return parts
+}
+
+/**
+ * Positions that messages take in the context of a model, and those of images among them, without running it. A prompt fits where
+ * `promptTokens` is below `model.contextLength`.
+ *
+ * @example
+ * const { promptTokens } = await countTokens(model, [{ role: 'user', content: 'What is the capital of Kenya?' }])
+ * @throws InputError for messages out of order and images that cannot be read
+ */
+export async function countTokens(
+  model: XComposer,
+  messages: readonly ChatMessage[],
+  options: Pick<ChatOptions, 'prefix' | 'literalText' | 'maxTiles'> = {},
+): Promise<Pick<ChatResult['usage'], 'promptTokens' | 'imageTokens'>> {
+  const asked = readMessages(messages, options)
+  const images = await openImages(model, asked.images, options)
+  const imageTokens = images.reduce((sum, { tokens }) => sum + tokens, 0)
+  return { promptTokens: positions(promptParts(model, asked, images, Number.POSITIVE_INFINITY)), imageTokens }
 }
 
 /** Positions that a prompt takes. */

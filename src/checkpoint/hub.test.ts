@@ -113,6 +113,13 @@ describe('pull', () => {
     expect(seen).toEqual([])
   })
 
+  it('takes the address of a page, and the revision in it', async () => {
+    expect(await pull(`${endpoint}/org/model/tree/main`, { endpoint, home })).toBe(join(repo(), 'snapshots', COMMIT))
+    await expect(pull(`${endpoint}/org/model/tree/v9`, { endpoint, home })).rejects.toThrow(/no such model or revision "v9"/)
+    const both = pull(`${endpoint}/org/model/tree/main`, { endpoint, home, revision: 'v9' })
+    await expect(both).rejects.toThrow(/^--revision: got "v9", but the address names "main"$/)
+  })
+
   it('goes on where a connection was cut, and where an earlier run was', async () => {
     hub.cutAfter = 100_000
     hub.cuts = 2

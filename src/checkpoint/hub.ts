@@ -1,28 +1,17 @@
 /**
- * Downloading a model from a Hugging Face hub into the cache that the Python tools use as well:
- * HOME/hub/models--ORG--NAME/{blobs,snapshots/COMMIT,refs}. Files are named by their hash once they are whole and checked; a download
+ * Downloading a model from a Hugging Face hub into the cache (hub-cache.ts). Files are named by their hash once they are whole and checked; a download
  * that broke off goes on where it stopped.
  */
 import { createHash, type Hash } from 'node:crypto'
-import {
-  createReadStream,
-  existsSync,
-  lstatSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  symlinkSync,
-} from 'node:fs'
+import { createReadStream, existsSync, lstatSync, renameSync, rmSync, statfsSync, statSync, symlinkSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { HubApiError, type ListFileEntry, listFiles, modelInfo } from '@huggingface/hub'
 import { writeTextAtomically } from '../common/atomic.js'
 import { InputError, XComposerError } from '../common/errors.js'
 import { makeFolders } from '../common/folders.js'
 import { describe } from '../common/json.js'
+import { cachedSnapshot, cacheFolder, hubEndpoint, parseModelName } from './hub-cache.js'
 
 /** What to download, and how. */
 export interface PullOptions {
@@ -49,7 +38,7 @@ export interface PullProgress {
 
 /** A file that belongs to a model; code, images and other frameworks' weights stay where they are. */
 const WANTED =
-  /^(config\.json|generation_config\.json|preprocessor_config\.json|tokenizer\.model|README\.md|LICENSE|.*\.index\.json)$/
+  /^(config\.json|generation_config\.json|preprocessor_config\.json|tokenizer\.model|tokenizer\.json|README\.md|LICENSE|.*\.index\.json)$/
 const SAFETENSORS = /^[^/]+\.safetensors$/
 const TORCH = /^pytorch_model[^/]*\.bin$/
 /** Times a cut connection is taken up again without a byte in between. */
@@ -73,23 +62,29 @@ interface Place {
 
 /**
  * Brings a model into the cache and returns its directory.
- * @param id ORG/NAME
+ * @param model ORG/NAME, or the address of its page on the hub
  * @throws InputError for a wrong id, revision or address, a missing token, or a model that is not in the cache when offline; XComposerError when
  * the hub cannot be reached, the disk is too small, or what came is not what was announced
  */
-export async function pull(id: string, options: PullOptions = {}): Promise<string> {
-  if (!/^[\w.-]+\/[\w.-]+$/.test(id))
-    throw new InputError(`${describe(id)}: expected ORG/NAME, as in internlm/internlm-xcomposer2-vl-7b`)
-  const revision = options.revision ?? 'main'
+export async function pull(model: string, options: PullOptions = {}): Promise<string> {
+  const endpoint = hubEndpoint(options.endpoint)
+  const { id, revision: named } = parseModelName(model, endpoint)
+  if (named !== undefined && options.revision !== undefined && named !== options.revision)
+    throw new InputError(`--revision: got ${describe(options.revision)}, but the address names ${describe(named)}`)
+  const revision = options.revision ?? named ?? 'main'
   if (!/^[\w./-]+$/.test(revision) || revision.includes('..'))
     throw new InputError(`--revision: got ${describe(revision)}, expected a branch, tag or commit`)
-  const home = options.home ?? process.env.HF_HOME ?? join(homedir(), '.cache', 'huggingface')
-  const repo = join(home, 'hub', `models--${id.replace('/', '--')}`)
+  const repo = cacheFolder(id, options.home)
   const reference = join(repo, 'refs', revision)
-  if (options.offline) return cachedSnapshot(id, revision, repo, reference)
+  if (options.offline) {
+    const snapshot = cachedSnapshot(repo, revision)
+    if (snapshot === undefined)
+      throw new InputError(`${id}: revision ${revision} is not in ${repo}; pull it without --offline first`)
+    return snapshot
+  }
   const token = options.token ?? process.env.HF_TOKEN
   if (token && !token.startsWith('hf_')) throw new InputError('HF_TOKEN: expected a key that starts with hf_')
-  const place = { endpoint: endpointOf(options.endpoint ?? process.env.HF_ENDPOINT), token: token || undefined, id, repo }
+  const place = { endpoint, token: token || undefined, id, repo }
   const { commit, files } = await announced(place, revision)
   const total = files.reduce((sum, { size }) => sum + size, 0)
   const snapshot = join(repo, 'snapshots', commit)
@@ -107,23 +102,6 @@ export async function pull(id: string, options: PullOptions = {}): Promise<strin
   makeFolders(dirname(reference), 'HF_HOME')
   writeTextAtomically(reference, commit)
   return snapshot
-}
-
-function cachedSnapshot(id: string, revision: string, repo: string, reference: string): string {
-  const commit = existsSync(reference) ? readFileSync(reference, 'utf8').trim() : revision
-  const snapshot = join(repo, 'snapshots', commit)
-  if (!existsSync(join(snapshot, 'config.json'))) {
-    throw new InputError(`${id}: revision ${revision} is not in ${repo}; pull it without --offline first`)
-  }
-  return snapshot
-}
-
-function endpointOf(address = 'https://huggingface.co'): string {
-  const url = URL.canParse(address) ? new URL(address) : undefined
-  if (url?.protocol !== 'https:' && url?.protocol !== 'http:') {
-    throw new InputError(`HF_ENDPOINT: got ${describe(address)}, expected an address that starts with https://`)
-  }
-  return address.replace(/\/+$/, '')
 }
 
 /** The commit behind a revision and the files of it that make up a model. */

@@ -68,6 +68,6 @@ describe('a model directory', () => {
     expect(() => openModelDirectory(dir)).toThrow(/pytorch_model.bin: no zip archive/)
     shard('model.safetensors', 'a')
     rmSync(join(dir, 'config.json'))
-    expect(() => openModelDirectory(dir)).toThrow(/config.json: no such file/)
+    expect(() => openModelDirectory(dir)).toThrow(/no config.json in it, so it is no model directory/)
   })
 })

@@ -1,12 +1,13 @@
 /**
  * A model directory in the Hugging Face layout: config.json beside model.safetensors or pytorch_model.bin, or beside shards listed in
- * an index of either kind (safetensors where both are there). Gives every tensor its place on disk; knows nothing of which tensors a network needs (that is
- * model/config) beyond the buffers that every loader ignores (SPEC section 3, loader rules).
+ * an index of either kind (safetensors where both are there). Gives every tensor its place on disk; knows nothing of which tensors a
+ * network needs (that is model/config) beyond the buffers that every loader ignores (SPEC section 3, loader rules).
  */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError } from '../common/errors.js'
 import { describe, isRecord, readJsonObject } from '../common/json.js'
+import { refuseOtherTensors, refuseOtherThings } from './refusals.js'
 import { openSafetensors } from './safetensors.js'
 import type { TensorEntry } from './tensors.js'
 import { openTorchFile } from './torch-file.js'
@@ -35,9 +36,12 @@ const IGNORED = /(^|\.)(rotary_emb\.inv_freq|position_ids)$/
  * or broken, or when index and shards disagree.
  */
 export function openModelDirectory(dir: string): ModelDirectory {
-  if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) throw new InputError(`${dir}: no such model directory`)
+  refuseOtherThings(dir)
   const path = (name: string): string => join(dir, plainName(dir, name))
-  return { dir, config: readJsonObject(path(CONFIG), MAX_CONFIG), tensors: openWeights(dir), path }
+  const config = readJsonObject(path(CONFIG), MAX_CONFIG)
+  const tensors = openWeights(dir)
+  refuseOtherTensors(dir, tensors.keys())
+  return { dir, config, tensors, path }
 }
 
 /** Only names directly inside the directory; shards may be links (as in the hub's cache), but no name may walk away. */

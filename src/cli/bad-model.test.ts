@@ -104,6 +104,11 @@ describe('a model directory that is refused', () => {
       /model\.safetensors: tensor "model\.norm\.weight": dtype U8, expected F32, F16 or BF16; convert the model/,
     ],
     ['a hidden size of 0', withConfig({ hidden_size: 0 }), /config\.json: field "hidden_size": expected number to be >=1, got 0/],
+    [
+      'a field misspelt',
+      withConfig({ num_hidden_layers: undefined, num_hiden_layers: 2 }),
+      /config\.json: field "num_hiden_layers": unknown; did you mean "num_hidden_layers"\?/,
+    ],
     ['a hidden size in quotes', withConfig({ hidden_size: '64' }), /"hidden_size": expected number, got "64"/],
     ['a hidden size of 1e9', withConfig({ hidden_size: 1e9 }), /"hidden_size": expected number to be <=1000000, got 1000000000/],
     [

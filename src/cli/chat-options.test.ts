@@ -1,11 +1,12 @@
 /** --stop, --logprobs, --draft and --lookup through the command line: on nano, and on a random model without near ties. */
+
 import { copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { call, chat, commandConfig, commandModel, tokenizerFile } from '../../tests/support/command-line.js'
 import { writeRandomModel } from '../../tests/support/random-model.js'
 import type { ChatResult } from '../chat/chat.js'
-import { packagedModel } from '../common/package-root.js'
+import { packagedModel, packageRoot } from '../common/package-root.js'
 import { DecoderSequence } from '../inference/decoder-runtime.js'
 import { XComposer } from '../inference/xcomposer.js'
 
@@ -156,7 +157,7 @@ describe('values that are refused', () => {
     ['log-probabilities without --json', () => ['--logprobs', '3'], /--logprobs: they are printed with --json/],
     ['those of beams', () => ['--json', '--logprobs', '3', '--beams', '2'], /--logprobs: a beam is chosen as a whole/],
     ['a draft that is missing', () => ['--draft', missing()], /no-such-thing: no such model directory; .* --draft/],
-    ['a draft without config.json', () => ['--draft', places.root], /no config\.json in it.* --draft/],
+    ['a draft without config.json', () => ['--draft', join(packageRoot, 'src')], /no config\.json in it.* --draft/],
     ['a draft of nothing', () => ['--draft', ''], /--draft: expected a value, got an empty text/],
     ['a draft and samples', () => ['--draft', places.good, '--sample'], /--draft: only greedy decoding can guess ahead/],
     ['a draft and --lookup', () => ['--draft', places.good, '--lookup'], /--draft: only greedy decoding can guess ahead/],

@@ -1,13 +1,14 @@
 /** `xcomposer chat`: one answer, or a dialogue on a terminal (dialogue.ts). */
 
-import { type ChatMessage, type ChatOptions, chat, checkAnswerOptions } from '../chat/chat.js'
+import { type ChatImage, type ChatMessage, type ChatOptions, chat, checkAnswerOptions } from '../chat/chat.js'
 import { InputError } from '../common/errors.js'
 import { checkDraft } from '../generate/speculative/draft.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import { type Args, type Command, onlyPositional } from './command.js'
 import { dialogue } from './dialogue.js'
+import { imageArgument, STANDARD_INPUT } from './image-argument.js'
 import type { Io } from './io.js'
-import { imageFile, userMessage } from './messages.js'
+import { userMessage } from './messages.js'
 import { answerHelp, answerOptions, answerSettings, loadModel, modelDirectory, modelHelp, modelOptions } from './model-options.js'
 
 const LONGEST_INPUT = 1_000_000
@@ -30,7 +31,7 @@ export const chatCommand: Command = {
 Answers a question about pictures, or a question without any. Without a question: a dialogue on a terminal, otherwise the question
 is read from standard input.
 
-  -i, --image FILE           a picture (png, jpeg, webp, gif); may be given several times
+  -i, --image FILE           a picture (png, jpeg, webp, gif); - for standard input; may be given several times
       --system TEXT          a system text before the dialogue
       --stop TEXT            the answer ends before this text; may be given several times
       --draft DIR            a smaller model with the same tokenizer that guesses ahead; greedy only
@@ -45,7 +46,11 @@ Example:
   async run(args, io) {
     const settings = { ...answerSettings(args), ...chatSettings(args) }
     asOptions(() => checkAnswerOptions(settings))
-    const images = args.texts('image').map(imageFile)
+    const named = args.texts('image')
+    if (named.includes(STANDARD_INPUT) && args.positionals.length === 0)
+      throw new InputError(`--image ${STANDARD_INPUT}: standard input is the picture; write the question after the options`)
+    const images: ChatImage[] = []
+    for (const value of named) images.push(await imageArgument(value, io))
     const system = args.text('system')
     const messages: ChatMessage[] = system === undefined ? [] : [{ role: 'system', content: system }]
     const given = args.positionals.length > 0 ? onlyPositional(args, 'chat', 'one question') : undefined

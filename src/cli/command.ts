@@ -4,6 +4,7 @@
  */
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { InputError } from '../common/errors.js'
+import { suggestion } from '../common/spelling.js'
 import type { Io } from './io.js'
 
 export type Options = NonNullable<ParseArgsConfig['options']>
@@ -17,7 +18,7 @@ export interface Command {
   readonly help: string
   /** `help` itself is added to every command. */
   readonly options: Options
-  /** Gives the exit code; undefined is 0. @throws XComposerError for what a person can mend */
+  /** Gives the exit code; undefined is 0. @throws XComposerError for what the user can fix */
   run(args: Args, io: Io): Promise<number | undefined>
 }
 
@@ -32,14 +33,19 @@ export interface Args {
   oneOf<T extends string>(name: string, choices: readonly T[]): T | undefined
 }
 
-/** Reads the arguments of a command. @throws InputError for an unknown option or a value of the wrong kind */
-export function readArgs(command: Pick<Command, 'name' | 'options'>, argv: readonly string[]): Args {
+/**
+ * Reads the arguments of a command.
+ * @param program how the command is called, for the hint in errors
+ * @throws InputError for an unknown option or a value of the wrong kind
+ */
+export function readArgs(command: Pick<Command, 'name' | 'options'>, argv: readonly string[], program = 'xcomposer'): Args {
   const options: Options = { ...command.options, help: { type: 'boolean', short: 'h' } }
+  const hint = `see ${program} ${command.name} --help`
   let parsed: { values: Record<string, unknown>; positionals: string[] }
   try {
     parsed = parseArgs({ args: [...argv], options, allowPositionals: true })
   } catch (error) {
-    throw new InputError(`${command.name}: ${firstSentence(error)}; see xcomposer ${command.name} --help`)
+    throw new InputError(`${command.name}: ${unknownOption(error, options) ?? firstSentence(error)}; ${hint}`)
   }
   const { values, positionals } = parsed
   const text = (name: string) => {
@@ -86,6 +92,14 @@ export function noPositionals(args: Args, command: string): void {
   const [first] = args.positionals
   if (first !== undefined)
     throw new InputError(`${command}: expected only options, got "${first}"; see xcomposer ${command} --help`)
+}
+
+/** An unknown option with the one that was meant. */
+function unknownOption(error: unknown, options: Options): string | undefined {
+  const [, option, name = ''] = /^Unknown option '(--?([^']*))'/.exec(error instanceof Error ? error.message : '') ?? []
+  if (option === undefined) return undefined
+  const meant = suggestion(name, Object.keys(options), (found) => `--${found}`)
+  return `unknown option ${option}${meant}`
 }
 
 function firstSentence(error: unknown): string {

@@ -2,6 +2,7 @@
  * `npm run demo`: the packaged model answers questions about held-out images and writes one English and one Chinese article; the
  * result is out/demo/index.html. It needs no network and no arguments.
  */
+
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { makeFolders } from '../common/folders.js'
@@ -9,11 +10,12 @@ import { packagedModel, packageRoot } from '../common/package-root.js'
 import { type Article, compose } from '../compose/compose.js'
 import { renderHtml, writeArticle } from '../compose/render-html.js'
 import { type Question, readQuestions } from '../data/questions.js'
+import { modelAnswerer } from '../evaluate/answerer.js'
 import { evaluate } from '../evaluate/evaluate.js'
 import { XComposer } from '../inference/xcomposer.js'
 import { openLibrary } from '../library/library.js'
+import { noPositionals, readArgs } from './command.js'
 import { type DemoAnswer, demoPage } from './demo-page.js'
-import { modelAnswerer } from './eval.js'
 import type { Io } from './io.js'
 import { guarded } from './main.js'
 import { isMain, runProcess } from './process.js'
@@ -85,4 +87,11 @@ async function ask(model: XComposer, all: readonly Question[], io: Io, say: (lin
   return answers
 }
 
-if (isMain(import.meta.url)) await runProcess((io) => guarded(io, () => demo(io)))
+if (isMain(import.meta.url)) {
+  await runProcess((io) =>
+    guarded(io, () => {
+      noPositionals(readArgs({ name: 'demo', options: {} }, process.argv.slice(2)), 'demo')
+      return demo(io)
+    }),
+  )
+}

@@ -1,14 +1,18 @@
 /**
  * A dialogue on a terminal: every turn sees the ones before, images wait for the next question. Ctrl-C stops an answer, or ends
- * the dialogue when none is running. It knows no options.
+ * the dialogue with 130 when none is running. It knows no options.
  */
+import { statSync } from 'node:fs'
 import { createInterface, type Interface } from 'node:readline'
-import { type ChatMessage, type ChatOptions, chat } from '../chat/chat.js'
+import { type ChatImage, type ChatMessage, type ChatOptions, chat } from '../chat/chat.js'
+import { InputError } from '../common/errors.js'
 import type { XComposer } from '../inference/xcomposer.js'
+import { imageArgument, STANDARD_INPUT } from './image-argument.js'
 import type { Io } from './io.js'
-import { imageFile, userMessage } from './messages.js'
+import { userMessage } from './messages.js'
+import { pastedPath, pastedPaths } from './pasted-path.js'
 
-const HELP = `/image FILE  adds a picture to the next question
+const HELP = `/image FILE  adds a picture to the next question (or drop the file here)
 /clear       forgets the dialogue
 /quit        ends it
 `
@@ -16,7 +20,8 @@ const HELP = `/image FILE  adds a picture to the next question
 /** What a line asks for. */
 export type Line =
   | { readonly kind: 'question'; readonly text: string }
-  | { readonly kind: 'image'; readonly file: string }
+  /** One or several paths as they were typed or dropped. */
+  | { readonly kind: 'image'; readonly paths: string }
   | { readonly kind: 'clear' | 'quit' | 'help' | 'nothing' }
   | { readonly kind: 'unknown'; readonly word: string }
 
@@ -27,8 +32,7 @@ export function readLine(line: string): Line {
   const command = /^\/(\w+)(?:\s+(.+))?$/.exec(text)
   if (!command) return { kind: 'question', text }
   const [, word = '', rest] = command
-  if (word === 'image')
-    return rest === undefined ? { kind: 'help' } : { kind: 'image', file: rest.replace(/^(["'])(.*)\1$/, '$2') }
+  if (word === 'image') return rest === undefined ? { kind: 'help' } : { kind: 'image', paths: rest.trim() }
   if (word === 'clear' || word === 'quit' || word === 'help') return { kind: word }
   return { kind: 'unknown', word }
 }
@@ -37,7 +41,7 @@ export function readLine(line: string): Line {
 export async function dialogue(
   model: XComposer,
   start: readonly ChatMessage[],
-  images: readonly string[],
+  images: readonly ChatImage[],
   settings: ChatOptions,
   io: Io,
 ): Promise<number> {
@@ -45,16 +49,25 @@ export async function dialogue(
   let messages = [...start]
   let waiting = [...images]
   let running: AbortController | undefined
+  let interrupted = false
+  const end = () => {
+    interrupted = true
+    running?.abort()
+    lines.close()
+  }
   lines.on('SIGINT', () => {
     if (running) running.abort()
-    else lines.close()
+    else end()
   })
+  // An interrupt that does not come by the keyboard.
+  io.signal.addEventListener('abort', end, { once: true })
   io.err(
     `${model.name}. ${waiting.length > 0 ? `${waiting.length} picture(s) for the first question. ` : ''}/help shows the commands.\n`,
   )
 
   for await (const line of prompted(lines)) {
-    const wish = readLine(line)
+    if (interrupted) break
+    const wish = dropped(readLine(line))
     if (wish.kind === 'quit') break
     if (wish.kind === 'help') io.err(HELP)
     if (wish.kind === 'unknown') io.err(`/${wish.word} is no command here.\n${HELP}`)
@@ -62,7 +75,7 @@ export async function dialogue(
       messages = [...start]
       waiting = []
     }
-    if (wish.kind === 'image') waiting = [...waiting, ...addImage(wish.file, io)]
+    if (wish.kind === 'image') waiting = [...waiting, ...(await addImages(wish.paths, io))]
     if (wish.kind !== 'question') continue
 
     running = new AbortController()
@@ -82,19 +95,30 @@ export async function dialogue(
     }
     io.out('\n')
   }
+  io.signal.removeEventListener('abort', end)
   lines.close()
-  return 0
+  return interrupted ? 130 : 0
 }
 
-function addImage(file: string, io: Io): string[] {
-  try {
-    const found = imageFile(file)
-    io.err(`${found}: for the next question\n`)
-    return [found]
-  } catch (error) {
-    io.err(`${error instanceof Error ? error.message : error}\n`)
-    return []
+/** A picture that is dropped on a terminal comes as its path, without a command. */
+function dropped(line: Line): Line {
+  const file = line.kind === 'question' ? pastedPath(line.text) : ''
+  const picture = /\.(png|jpe?g|webp|gif)$/i.test(file) && statSync(file, { throwIfNoEntry: false })?.isFile()
+  return picture ? { kind: 'image', paths: file } : line
+}
+
+async function addImages(paths: string, io: Io): Promise<ChatImage[]> {
+  const found: ChatImage[] = []
+  for (const path of pastedPaths(paths)) {
+    try {
+      if (path === STANDARD_INPUT) throw new InputError(`--image: standard input is the dialogue; name a file`)
+      found.push(await imageArgument(path, io))
+      io.err(`${path}: for the next question\n`)
+    } catch (error) {
+      io.err(`${error instanceof Error ? error.message.replace(/^--image: /, '') : error}\n`)
+    }
   }
+  return found
 }
 
 /** The lines as they are typed, each after a prompt, so that none is asked for while an answer is written. */

@@ -1,17 +1,14 @@
 /** `xcomposer eval`: asks every question of a file, scores the replies, prints a table or JSON with 95 % intervals. */
 
-import { chat } from '../chat/chat.js'
-import { chatBatch } from '../chat/chat-batch.js'
 import { writeAll, writeFileAtomically } from '../common/atomic.js'
 import { InputError } from '../common/errors.js'
 import { type Question, readQuestions } from '../data/questions.js'
+import { batchAnswerer, modelAnswerer } from '../evaluate/answerer.js'
 import { majorityAnswer } from '../evaluate/baselines.js'
-import { type Answerer, type BatchAnswerer, evaluate, type Prediction } from '../evaluate/evaluate.js'
+import { evaluate, type Prediction } from '../evaluate/evaluate.js'
 import { reportTable } from '../evaluate/report.js'
-import type { XComposer } from '../inference/xcomposer.js'
 import { type Command, onlyPositional } from './command.js'
 import { progressLine } from './io.js'
-import { userMessage } from './messages.js'
 import { loadModel, modelHelp, modelOptions } from './model-options.js'
 import { checkOutputFile } from './output-file.js'
 
@@ -85,34 +82,6 @@ Example:
       await model?.dispose()
     }
   },
-}
-
-/** The model's greedy reply to a question, with its images or, to see what they are worth, without. */
-export function modelAnswerer(
-  model: XComposer,
-  options: { readonly maxNewTokens: number; readonly beams?: number; readonly signal?: AbortSignal },
-  withImages = true,
-): Answerer {
-  return async ({ question, images }) => {
-    const { text } = await chat(model, [userMessage(question, withImages ? images : [])], options).result
-    return text.trim()
-  }
-}
-
-/** The same replies, `size` questions at a time. */
-function batchAnswerer(
-  model: XComposer,
-  size: number,
-  options: { readonly maxNewTokens: number; readonly signal?: AbortSignal },
-  withImages: boolean,
-): BatchAnswerer {
-  return {
-    size,
-    async answer(questions) {
-      const conversations = questions.map(({ question, images }) => [userMessage(question, withImages ? images : [])])
-      return (await chatBatch(model, conversations, options)).map(({ text }) => text.trim())
-    },
-  }
 }
 
 function writePredictions(file: string, predictions: readonly Prediction[], questions: readonly Question[]): void {

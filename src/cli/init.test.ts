@@ -43,7 +43,7 @@ describe('presets', () => {
     ['internlm-xcomposer2-4khd-7b', 576, true],
   ] as const)('%s', (name, patches, tiled) => {
     const { vision, decoder } = parseModelConfig(presets[name], name)
-    expect([vision?.tokens, vision?.tiled]).toEqual([patches, tiled])
+    expect([vision?.patches, vision?.tiled]).toEqual([patches, tiled])
     expect(decoder.adapter).toMatchObject({ type: 'plora', wqkv: tiled ? { rank: 8, scale: 2 } : { rank: 256, scale: 1 } })
     expect(decoder.headDim).toBe(128)
   })

@@ -5,7 +5,7 @@ import { readJsonObject } from '../common/json.js'
 import { type ModelConfig, parseModelConfig } from '../model/config.js'
 import { type Inspection, inspect } from '../model/inspect.js'
 import { openModel } from '../model/open-checkpoint.js'
-import { modelParts } from '../model/parameters.js'
+import { modelParts } from '../model/parameter-spec.js'
 import { type Args, type Command, noPositionals } from './command.js'
 import { modelDirectory } from './model-options.js'
 
@@ -51,7 +51,7 @@ function source(args: Args): { name: string; config: ModelConfig; onDisk?: numbe
 
 /** The figures as aligned text. `onDisk`: bytes of the checkpoint's tensors, where there is one. */
 export function inspectionTable(name: string, figures: Inspection, onDisk?: number): string {
-  const { parameters, adapter, memory, flops, imageTokens, maxLength } = figures
+  const { parameters, adapter, projector, memory, flops, imageTokens, maxLength } = figures
   const share = (n: number) => `${count(n).padStart(9)}  ${percent(n / parameters.total).padStart(6)}`
   const image = flops.vision + flops.projector + flops.imagePrefill
   const section = (title: string, rows: readonly (readonly [string, string])[]) => {
@@ -81,7 +81,7 @@ export function inspectionTable(name: string, figures: Inspection, onDisk?: numb
     section('FLOPs', [
       [`one picture (${imageTokens} positions)`, count(image).padStart(9)],
       ['  vision tower', count(flops.vision).padStart(9)],
-      ['  projector', count(flops.projector).padStart(9)],
+      [`  projector (${projector})`, count(flops.projector).padStart(9)],
       ['  decoder', count(flops.imagePrefill).padStart(9)],
       ['one token', count(flops.perToken).padStart(9)],
       ['  and for each position before it', count(flops.perTokenAndPosition).padStart(9)],

@@ -35,8 +35,8 @@ describe('a progress line', () => {
 it.each([
   ['', { kind: 'nothing' }],
   [' What is this? ', { kind: 'question', text: 'What is this?' }],
-  ['/image a b.png', { kind: 'image', file: 'a b.png' }],
-  ['/image "a b.png"', { kind: 'image', file: 'a b.png' }],
+  ['/image a b.png ', { kind: 'image', paths: 'a b.png' }],
+  ['/image "a b.png"', { kind: 'image', paths: '"a b.png"' }],
   ['/image', { kind: 'help' }],
   ['/clear', { kind: 'clear' }],
   ['/quit', { kind: 'quit' }],

@@ -1,7 +1,9 @@
 /**
- * The terminal as a command sees it: where results and progress go, what can be read, and when the person has had enough.
+ * The terminal as a command sees it: where results and progress go, what can be read, and when the user interrupts.
  * Commands get it as a parameter, so that tests run them in process. It knows no command.
  */
+
+import { addAbortSignal } from 'node:stream'
 
 /** Results on `out`, progress and notices on `err`. */
 export interface Io {
@@ -14,7 +16,7 @@ export interface Io {
   readonly inputIsTerminal: boolean
   readonly outputIsTerminal: boolean
   readonly errorIsTerminal: boolean
-  /** Aborted when the person interrupts. */
+  /** Aborted when the user interrupts. */
   readonly signal: AbortSignal
 }
 
@@ -26,7 +28,7 @@ export function processIo(signal: AbortSignal): Io {
     err: (text) => stderr.write(text),
     async readInput() {
       const chunks: Buffer[] = []
-      for await (const chunk of stdin) chunks.push(Buffer.from(chunk))
+      for await (const chunk of addAbortSignal(signal, stdin)) chunks.push(Buffer.from(chunk))
       return Buffer.concat(chunks).toString('utf8')
     },
     input: stdin,

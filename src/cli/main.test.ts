@@ -24,6 +24,28 @@ describe('xcomposer', () => {
     }
   })
 
+  it('explains a command after the word help', async () => {
+    expect(await call('help', 'chat')).toEqual(await call('chat', '--help'))
+  })
+
+  it.each([
+    [['chta'], /unknown command "chta"; did you mean "chat"\?/],
+    [['--model', 'x'], /a command comes first, got the option "--model"; expected chat, compose/],
+    [
+      ['chat', '--modle', 'x', 'hi'],
+      /^xcomposer: chat: unknown option --modle; did you mean --model\?; see xcomposer chat --help/,
+    ],
+    [['chat', '--tempreature=1', 'hi'], /unknown option --tempreature; did you mean --temperature\?/],
+    [['chat', '-x', 'hi'], /unknown option -x; see/],
+    [['chat', '--hd-num', '4', '--max-tiles', '5', 'hi'], /--hd-num: is another name of --max-tiles, got 4 and 5/],
+    [['chat', '--image', '-'], /--image -: standard input is the picture; write the question after the options/],
+  ])('says what was meant by %j', async (argv, message) => {
+    const { code, out, err } = await call(...argv)
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toMatch(message)
+    expect(err).toMatch(oneLine)
+  })
+
   it('prints its version', async () => expect((await call('--version')).out).toMatch(/^\d+\.\d+\.\d+\n$/))
 
   it.each(['paint', 'constructor', '__proto__', 'a\nb'])('refuses the command %j in one line', async (name) => {
@@ -49,6 +71,15 @@ describe.each(Object.keys(commands))('xcomposer %s', (name) => {
     expect(command?.summary).toBe(commands[name]?.summary)
   })
 
+  it('has every option that its help names', async () => {
+    const command = await commands[name]?.load()
+    const lines = (command?.help ?? '')
+      .split('\n')
+      .filter((line) => /^ +(-\w, )?--/.test(line) || line.startsWith(`  xcomposer ${name} `))
+    const named = lines.flatMap((line) => [...line.matchAll(/(?<![\w-])--([a-z][a-z-]*)/g)].map(([, option]) => option))
+    for (const option of named) expect(Object.keys(command?.options ?? {})).toContain(option)
+  })
+
   it('refuses an unknown option in one line', async () => {
     const { code, out, err } = await call(name, '--nonsense')
     expect([code, out]).toEqual([2, ''])
@@ -61,7 +92,8 @@ describe('wrong usage', () => {
   const missing = () => join(root, 'no-such-thing')
   it.each<[string, () => string[], RegExp]>([
     ['a model directory that is missing', () => ['chat', '--model', missing(), 'x'], /no such model directory/],
-    ['a model directory without config.json', () => ['inspect', '--model', root], /no config\.json/],
+    ['a model directory of nothing', () => ['inspect', '--model', root], /an empty folder, expected a model in it/],
+    ['a model in quantize', () => ['quantize', 'org/name', root], /no such folder; .* xcomposer pull org\/name$/m],
     ['a picture that is missing', () => ['chat', '--image', missing(), 'x'], /--image: no file/],
     ['two questions', () => ['chat', 'what', 'is this'], /expected only one question/],
     ['no question at all', () => ['chat'], /question: expected a text/],

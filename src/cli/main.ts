@@ -3,6 +3,7 @@
  * they are called, so that `--help` does not wait for the engine. The process itself (signals, pipes) is in process.ts.
  */
 import { XComposerError } from '../common/errors.js'
+import { suggestion } from '../common/spelling.js'
 import { type Command, readArgs } from './command.js'
 import type { Io } from './io.js'
 import { packageVersion } from './package.js'
@@ -61,13 +62,17 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     io.out(`${packageVersion()}\n`)
     return 0
   }
+  if (name === 'help' && rest.length > 0) return main([...rest.slice(0, 1), '--help'], io)
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     io.out(overview())
     return 0
   }
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (!entry) {
-    io.err(`xcomposer: unknown command "${oneLine(name)}"; expected ${Object.keys(commands).join(', ')}\n`)
+    const names = Object.keys(commands)
+    const meant = suggestion(name, names, (found) => `"${found}"`) || `; expected ${names.join(', ')}`
+    const what = name.startsWith('-') ? 'a command comes first, got the option' : 'unknown command'
+    io.err(`xcomposer: ${what} "${oneLine(name)}"${meant}\n`)
     return 2
   }
   return guarded(io, async () => runCommand(await entry.load(), rest, io))

@@ -1,4 +1,5 @@
 /** The commands that run a model, in process, on a model of random weights: what they print, not what it says. */
+
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,7 +1,8 @@
 /** The options by which commands choose a model and how it answers (SPEC section 9), and loading it. Knows no single command. */
-import { existsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
 import type { ChatOptions } from '../chat/chat.js'
+import { pulledModel } from '../checkpoint/hub-cache.js'
+import { refuseOtherThings } from '../checkpoint/refusals.js'
 import { InputError } from '../common/errors.js'
 import { packagedModel } from '../common/package-root.js'
 import { XComposer } from '../inference/xcomposer.js'
@@ -22,19 +23,18 @@ export const modelHelp = `  -m, --model DIR            model directory (default:
 
 const providers = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] as const
 
-/** The model directory that `--model` names. @throws InputError when there is none */
+/** The model directory that `--model` names: a folder, or ORG/NAME where it was pulled. @throws InputError when it is none */
 export function modelDirectory(args: Args, option: 'model' | 'draft' = 'model'): string {
   const named = args.text(option)
-  const dir = named ?? packagedModel
-  const stat = statSync(dir, { throwIfNoEntry: false })
-  if (!stat?.isDirectory()) {
-    const advice =
-      named === undefined ? 'reinstall the package, or name one with --model' : `name a model directory with --${option}`
-    throw new InputError(`${dir}: no such model directory; ${advice}`)
-  }
-  if (!existsSync(join(dir, 'config.json'))) {
-    throw new InputError(`${dir}: no config.json in it, so it is no model directory; name one with --${option}`)
-  }
+  if (named !== undefined) return namedModel(named, `name one with --${option}`)
+  refuseOtherThings(packagedModel, 'reinstall the package, or name one with --model')
+  return packagedModel
+}
+
+/** The folder of a model by its path, or by ORG/NAME where it was pulled. @param advice what to do where it is none @throws InputError */
+export function namedModel(named: string, advice = 'name a model directory'): string {
+  const dir = existsSync(named) ? named : (pulledModel(named) ?? named)
+  refuseOtherThings(dir, advice)
   return dir
 }
 
@@ -46,12 +46,16 @@ export async function loadModel(args: Args, io: Io, option: 'model' | 'draft' = 
   const threads = args.wholeNumber('threads', 1, 1024)
   const provider = args.oneOf('provider', providers)
   const dir = modelDirectory(args, option)
-  return XComposer.load(dir, {
+  const model = await XComposer.load(dir, {
     ...(threads === undefined ? {} : { threads }),
     ...(provider === undefined ? {} : { provider }),
     onNotice: (line) => io.err(`${line}\n`),
     onOpened: (checkpoint) => announceMemory(dir, memoryPlan(checkpoint, batch), io),
   })
+  // Loading does not look at the signal, and what comes next may wait for a person.
+  if (io.signal.aborted) model.dispose()
+  io.signal.throwIfAborted()
+  return model
 }
 
 export const answerOptions: Options = {
@@ -64,6 +68,7 @@ export const answerOptions: Options = {
   'repetition-penalty': { type: 'string' },
   beams: { type: 'string' },
   lookup: { type: 'boolean' },
+  'max-tiles': { type: 'string' },
   'hd-num': { type: 'string' },
 }
 
@@ -76,7 +81,7 @@ export const answerHelp = `      --max-new-tokens N     longest answer in tokens
       --repetition-penalty R above 1 discourages words that stand already (default 1, with --sample 1.005)
       --beams N              beam search, 1 to 16; not together with sampling
       --lookup               guess ahead from the prompt: the same answer, sooner where it quotes; greedy only
-      --hd-num N             tiles that a 4KHD model may cut a picture into, 1 to 144 (default ${DEFAULT_TILES})`
+      --max-tiles N          tiles that a 4KHD model may cut a picture into, 1 to 144 (default ${DEFAULT_TILES}); also --hd-num`
 
 /** How to answer, from the options: greedy unless one of them asks for sampling. @throws InputError */
 export function answerSettings(args: Args): ChatOptions {
@@ -86,7 +91,7 @@ export function answerSettings(args: Args): ChatOptions {
   const topK = args.wholeNumber('top-k', 1, 1_000_000)
   const seed = args.wholeNumber('seed', 0, 2 ** 32 - 1)
   const beams = args.wholeNumber('beams', 1, 16)
-  const maxTiles = args.wholeNumber('hd-num', 1, 144)
+  const maxTiles = tilesAsked(args)
   const drawn = args.flag('sample') || [temperature, topP, topK, seed].some((value) => value !== undefined)
   const repetitionPenalty = args.number('repetition-penalty', 0.01, 100) ?? (drawn ? 1.005 : 1)
   if (topP === 0) throw new InputError('--top-p: expected a number above 0, got "0"')
@@ -106,4 +111,12 @@ export function answerSettings(args: Args): ChatOptions {
     ...(args.flag('lookup') ? { lookup: true } : {}),
     ...(maxTiles === undefined ? {} : { maxTiles }),
   }
+}
+
+/** `--max-tiles`, or by its name in the reference `--hd-num`. @throws InputError where they disagree */
+function tilesAsked(args: Args): number | undefined {
+  const [tiles, reference] = [args.wholeNumber('max-tiles', 1, 144), args.wholeNumber('hd-num', 1, 144)]
+  if (tiles !== undefined && reference !== undefined && tiles !== reference)
+    throw new InputError(`--hd-num: is another name of --max-tiles, got ${reference} and ${tiles}; leave one out`)
+  return tiles ?? reference
 }

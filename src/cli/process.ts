@@ -1,5 +1,5 @@
 /** A command as a process: interrupts end it cleanly with 130, a closed pipe silently, and the exit waits for what was written. */
-import { realpathSync } from 'node:fs'
+import { realpathSync, writeSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Io, processIo } from './io.js'
 
@@ -19,14 +19,25 @@ export async function runProcess(work: (io: Io) => Promise<number>): Promise<voi
   process.on('SIGINT', onInterrupt)
   process.on('SIGTERM', onInterrupt)
   for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(0)
-      throw error
-    })
+    // Whoever read the results has enough of them, as with "| head".
+    stream.on('error', (error: NodeJS.ErrnoException) => (error.code === 'EPIPE' ? process.exit(0) : failed(error)))
   }
+  process.on('uncaughtException', failed)
   const code = await work(processIo(interrupt.signal))
   // An empty write comes back after everything before it, also where pipes are asynchronous.
   process.stdout.write('', () => process.exit(interrupt.signal.aborted && code === 0 ? 130 : code))
+}
+
+/** The last resort: one line in place of a stack. */
+function failed(error: unknown): never {
+  const { message = String(error), stack = '' } = error instanceof Error ? error : {}
+  const text = process.env.XCOMPOSER_DEBUG === '1' ? stack : `${message.replace(/\s+/g, ' ')} (XCOMPOSER_DEBUG=1 shows where)`
+  try {
+    writeSync(2, `xcomposer: ${text}\n`)
+  } catch {
+    // There is nobody left to tell.
+  }
+  process.exit(1)
 }
 
 /** Whether the module of this URL is the script that node was started with, through links too. */

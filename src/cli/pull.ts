@@ -9,8 +9,8 @@ export const pullCommand: Command = {
   options: { revision: { type: 'string' }, offline: { type: 'boolean' } },
   help: `Usage: xcomposer pull ORG/NAME [options]
 
-Downloads a model and prints its directory, for --model. Sizes and hashes are checked, and a download that broke off goes on where
-it stopped. Code that lies beside a model is not downloaded.
+Downloads a model, by its name or the address of its page, and prints its directory; chat --model ORG/NAME finds it there as well.
+Sizes and hashes are checked, and a download that broke off goes on where it stopped. Code beside a model is not downloaded.
 
       --revision R           branch, tag or commit (default main)
       --offline              only look into the cache
@@ -19,9 +19,10 @@ HF_HOME (default ~/.cache/huggingface) is where models are kept, HF_ENDPOINT ano
 
 Example:
   xcomposer pull internlm/internlm-xcomposer2-vl-1_8b
+  xcomposer pull https://huggingface.co/internlm/internlm-xcomposer2-vl-1_8b
 `,
   async run(args, io) {
-    const id = onlyPositional(args, 'pull', 'one model, ORG/NAME')
+    const id = onlyPositional(args, 'pull', 'one model, ORG/NAME or its address')
     const revision = args.text('revision')
     const progress = progressLine(io)
     const dir = await pull(id, {

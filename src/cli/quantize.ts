@@ -11,6 +11,7 @@ import { Tokenizer } from '../text/tokenizer.js'
 import { BLOCK_HELP, blockOptions, readBlockFormat } from './block-options.js'
 import type { Command } from './command.js'
 import { progressLine, writtenLine } from './io.js'
+import { namedModel } from './model-options.js'
 
 export const quantizeCommand: Command = {
   name: 'quantize',
@@ -32,10 +33,11 @@ Example:
   xcomposer quantize ./internlm-xcomposer2-vl-7b ./vl-7b-4bit --bits 4 --block 256 --calibrate texts.txt
 `,
   async run(args, io) {
-    const [dir, out, ...rest] = args.positionals
-    if (dir === undefined || out === undefined || rest.length > 0) {
+    const [named, out, ...rest] = args.positionals
+    if (named === undefined || out === undefined || rest.length > 0) {
       throw new InputError(`quantize: expected a model directory and a new directory, got ${args.positionals.length} arguments`)
     }
+    const dir = namedModel(named)
     const file = args.text('text')
     const text = file === undefined ? undefined : readText(file)
     const format = readBlockFormat(args, '8')

@@ -4,9 +4,11 @@
  */
 import { readFileSync, statSync } from 'node:fs'
 import { InputError } from './errors.js'
+import { isLfsPointer, LFS_ADVICE } from './lfs-pointer.js'
 
 /** Parses `bytes` as one JSON object. Throws InputError that starts with `what` (the file's name, and where in it). */
 export function parseJsonObject(bytes: Uint8Array, what: string): Record<string, unknown> {
+  if (isLfsPointer(bytes)) throw new InputError(`${what}: ${LFS_ADVICE}`)
   let text: string
   let value: unknown
   try {

@@ -1,13 +1,12 @@
 /** Training text against the goldens, and the rules that keep users' text from becoming control tokens. */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { goldenFolders } from '../../tests/support/golden-folders.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { check } from '../verify/sft_text.js'
 import { conversationExample, IGNORED, textExample } from './conversation.js'
 
 const goldens = join(import.meta.dirname, '../../tests/data/goldens')
-const shared = join(import.meta.dirname, '../../../shared/goldens/sft_text')
 const tokenizer = Tokenizer.load(join(goldens, 'tokenizer/tokenizer.model'))
 const ask = (question: string, answer: string) => [
   { from: 'user', value: question },
@@ -15,14 +14,11 @@ const ask = (question: string, answer: string) => [
 ]
 const none = { images: 0, imageTokens: 4 }
 
-it.each([join(goldens, 'sft_text'), shared].filter(existsSync))(
-  'builds training examples as the reference in %s',
-  async (dir) => {
-    const failed = []
-    for await (const result of check.run(dir)) if (!result.passed) failed.push(`${result.name}: ${result.detail}`)
-    expect(failed).toEqual([])
-  },
-)
+it.each(goldenFolders('sft_text'))('builds training examples as the reference in %s', async (dir) => {
+  const failed = []
+  for await (const result of check.run(dir)) if (!result.passed) failed.push(`${result.name}: ${result.detail}`)
+  expect(failed).toEqual([])
+})
 
 it('equals the literal rules on harmless text', () => {
   const messages = [...ask('<ImageHere>what is this?', ' A red\ncar. '), ...ask('and <ImageHere> this?', '狗')]

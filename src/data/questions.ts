@@ -2,9 +2,10 @@
  * Reading a question file: JSON Lines, one `{id, task, images, question, answers, scorer}` a line, image paths relative to the
  * file. Everything is checked here, before the first question costs a forward pass. It knows nothing of models or scores.
  */
-import { readFileSync, realpathSync, statSync } from 'node:fs'
-import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { z } from 'zod'
+import { type ConfinedFile, confinedTo } from '../common/confined-path.js'
 import { InputError } from '../common/errors.js'
 import { firstIssue } from '../common/schema-issue.js'
 import { firstBox, SCORERS, type ScorerName } from '../evaluate/scorers.js'
@@ -39,10 +40,11 @@ export function readQuestions(file: string): Question[] {
   const text = readText(file)
   const questions: Question[] = []
   const lineOf = new Map<string, number>()
+  const confined = confinedTo(dirname(file))
   for (const [i, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue
     const where = `${file}:${i + 1}`
-    const question = readLine(line, where, dirname(file))
+    const question = readLine(line, where, confined)
     const before = lineOf.get(question.id)
     if (before !== undefined)
       throw new InputError(`${where}: id: "${question.id}" already stands in line ${before}; ids must be unique`)
@@ -62,7 +64,7 @@ function readText(file: string): string {
   }
 }
 
-function readLine(line: string, where: string, root: string): Question {
+function readLine(line: string, where: string, confined: ConfinedFile): Question {
   let value: unknown
   try {
     value = JSON.parse(line)
@@ -80,19 +82,13 @@ function readLine(line: string, where: string, root: string): Question {
     if (wrong !== undefined)
       throw new InputError(`${where}: answers: "${wrong}", expected [x1, y1, x2, y2] with 0 <= x1 < x2 <= 1, same for y`)
   }
-  return { ...parsed.data, images: parsed.data.images.map((image) => imageFile(image, where, root)) }
+  return { ...parsed.data, images: parsed.data.images.map((image) => imageFile(image, where, confined)) }
 }
 
-/** Links are followed before the check, so that a link out of the folder is refused like a path out of it. */
-function imageFile(image: string, where: string, root: string): string {
-  if (isAbsolute(image)) throw new InputError(`${where}: images: "${image}" is absolute, expected a path relative to the file`)
-  const path = resolve(root, image)
-  if (image.includes('\0') || !statSync(path, { throwIfNoEntry: false })?.isFile()) {
-    throw new InputError(`${where}: images: no file "${image}" beside the question file`)
+function imageFile(image: string, where: string, confined: ConfinedFile): string {
+  try {
+    return confined(image)
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`${where}: images: ${error.message}`) : error
   }
-  const inside = relative(realpathSync(root), realpathSync(path))
-  if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
-    throw new InputError(`${where}: images: "${image}" leaves the question file's folder`)
-  }
-  return path
 }

@@ -3,9 +3,10 @@
  * `{id, text}`. Files are outside data: every complaint is one line that names the file and the record. It knows nothing of
  * tokens or sampling.
  */
-import { readFileSync, realpathSync, statSync } from 'node:fs'
-import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { readFileSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { z } from 'zod'
+import { type ConfinedFile, confinedTo } from '../common/confined-path.js'
 import { InputError } from '../common/errors.js'
 import { firstIssue } from '../common/schema-issue.js'
 import type { AugmentFlags } from '../train/augment.js'
@@ -44,11 +45,11 @@ const Text = z.object({ text: z.string().min(1) })
  * file's directory
  */
 export function readRecords(file: string): TrainingRecord[] {
-  const root = dirname(resolve(file))
-  const known = new Map<string, string>()
-  const records = parseFile(file).map(({ value, where }, index) => {
+  const parsed = parseFile(file)
+  const imageFile = remembered(confinedTo(dirname(file)))
+  const records = parsed.map(({ value, where }, index) => {
     try {
-      return checkRecord(value, root, known)
+      return checkRecord(value, imageFile)
     } catch (error) {
       if (!(error instanceof InputError)) throw error
       throw new InputError(`${file}: record ${index}${where}: ${error.message}`)
@@ -102,7 +103,7 @@ function parseJson(text: string, where: string): unknown {
   }
 }
 
-function checkRecord(value: unknown, root: string, known: Map<string, string>): TrainingRecord {
+function checkRecord(value: unknown, imageFile: ConfinedFile): TrainingRecord {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new InputError(`expected an object, got ${JSON.stringify(value).slice(0, 40)}`)
   if (Object.hasOwn(value, 'text') && !Object.hasOwn(value, 'conversations'))
@@ -110,11 +111,7 @@ function checkRecord(value: unknown, root: string, known: Map<string, string>): 
   const { image, conversations, flip, shift, keepColour } = parse(Conversation, value)
   const paths = image === undefined ? [] : typeof image === 'string' ? [image] : image
   checkConversation(conversations, paths.length)
-  const images = paths.map((path) => {
-    const found = known.get(path) ?? insideRoot(path, root)
-    known.set(path, found)
-    return found
-  })
+  const images = paths.map(imageFile)
   const flags = { ...(flip && { flip }), ...(shift && { shift }), ...(keepColour && { keepColour }) }
   return { kind: 'conversation', messages: conversations.map(({ from, value }) => ({ from, value })), images, ...flags }
 }
@@ -126,23 +123,20 @@ function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   throw new InputError(`${field || 'record'}: ${message}`)
 }
 
-/** Resolves an image path against the data file's directory; neither `..` nor a symbolic link may lead out of it. */
-function insideRoot(path: string, root: string): string {
-  if (isAbsolute(path) || outside(relative(root, join(root, path))) || path.includes('\0')) {
-    throw new InputError(`image ${JSON.stringify(path)} lies outside the data file's directory; use a path inside it`)
+/** Many records may name one image. */
+function remembered(confined: ConfinedFile): ConfinedFile {
+  const known = new Map<string, string>()
+  return (path) => {
+    const file = known.get(path) ?? imageOf(confined, path)
+    known.set(path, file)
+    return file
   }
-  let real: string
-  try {
-    real = realpathSync.native(join(root, path))
-  } catch {
-    throw new InputError(`image ${JSON.stringify(path)} not found; expected it at ${join(root, path)}`)
-  }
-  if (outside(relative(realpathSync.native(root), real))) {
-    throw new InputError(`image ${JSON.stringify(path)} is a link out of the data file's directory; copy the image into it`)
-  }
-  return real
 }
 
-function outside(path: string): boolean {
-  return path === '..' || path.startsWith('../') || path.startsWith('..\\') || isAbsolute(path)
+function imageOf(confined: ConfinedFile, path: string): string {
+  try {
+    return confined(path)
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`image ${error.message}`) : error
+  }
 }

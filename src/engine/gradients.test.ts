@@ -128,8 +128,8 @@ const cases: Record<string, Case> = {
   },
   linearCrossEntropy: {
     parameters: { x: [3, 4], w: [6, 4] },
-    fixed: { i: ids(2, 5, 2) },
-    build: (g, { x, w, i }) => linearCrossEntropy(g, x!, w!, i!),
+    fixed: { i: ids(2, 5, 2), c: { dtype: 'f32', shape: [3], data: Float32Array.of(1, 0.25, 2) } },
+    build: (g, { x, w, i, c }) => linearCrossEntropy(g, x!, w!, i!, c!),
   },
 }
 

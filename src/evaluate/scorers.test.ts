@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { choiceLetter, firstBox, isCorrect, overlap, type ScorerName } from './scorers.js'
+import { referenceChoice, referenceYesNo } from './reference-extraction.js'
+import { firstBox, isCorrect, overlap, type ScorerName } from './scorers.js'
 
 const cases: [ScorerName, string, string, boolean][] = [
   ['exact', ' The Red Square. ', 'red square', true],
@@ -19,6 +21,18 @@ const cases: [ScorerName, string, string, boolean][] = [
   ['contains', 'I do not know', 'no', false],
   ['contains', 'It is 12', '2', false],
   ['contains', '图中有两只猫。', '两只猫', true],
+  ['contains', 'It weighs 1.5 kg', '5', false],
+  ['contains', 'It weighs 1.5 kg', '1.5', true],
+  ['contains', 'It weighs 1.5kg', '1.5', true],
+  ['contains', 'Version 1.2.3', '2', false],
+  ['contains', '21.5 m', '1.5', false],
+  ['contains', 'It is -5 degrees', '5', false],
+  ['contains', 'It is -5 degrees', '-5', true],
+  ['contains', 'from 3-5 people', '5', true],
+  ['contains', 'exactly 5.0', '5', true],
+  ['contains', '1,234 people', '1234', true],
+  ['contains', 'the 5th of May', '5', false],
+  ['contains', '图中有5个人', '5', true],
   ['choice', 'B', 'B', true],
   ['choice', '(b)', 'B', true],
   ['choice', 'B. a dog', 'B', true],
@@ -59,22 +73,50 @@ describe('scorers', () => {
     expect(firstBox('[0.5, 0.5, 0.2, 0.9]')).toBeUndefined()
     expect(overlap([0, 0, 0.5, 1], [0.25, 0, 0.75, 1])).toBeCloseTo(1 / 3, 12)
     expect(overlap([0, 0, 0.1, 0.1], [0.5, 0.5, 0.6, 0.6])).toBe(0)
-    expect(choiceLetter('')).toBeUndefined()
   })
 })
 
-const folder = fileURLToPath(new URL('../../../shared/goldens/scorers/chartqa', import.meta.url))
+const goldens = [
+  new URL('../../tests/data/goldens/scorers/', import.meta.url),
+  new URL('../../../shared/goldens/scorers/', import.meta.url),
+]
+  .map((url) => fileURLToPath(url))
+  .filter((root) => existsSync(root))
+const read = (root: string, name: string) =>
+  readdirSync(join(root, name)).map((file) => JSON.parse(readFileSync(join(root, name, file), 'utf8')))
 
-describe.skipIf(!existsSync(folder))('relaxed accuracy', () => {
-  it('gives the ChartQA scores of the goldens', () => {
-    for (const name of readdirSync(folder)) {
-      const { records, expected } = JSON.parse(readFileSync(`${folder}/${name}`, 'utf8'))
+describe.each(goldens)('the official extraction rules on %s', (root) => {
+  it('give the ChartQA scores', () => {
+    for (const { records, expected } of read(root, 'chartqa')) {
       for (const part of ['human', 'augmented']) {
         const rights = records[part].map(({ label, answer }: { label: string | string[]; answer: string }) =>
           isCorrect('relaxed', answer, [label].flat()),
         )
         expect(rights.filter(Boolean).length / rights.length).toBeCloseTo(expected[part], 9)
       }
+    }
+  })
+
+  it('read the letters of SEED-Bench and AI2D', () => {
+    for (const [name, letters] of [
+      ['seed_image', 'A-D'],
+      ['ai2d', 'A-Z'],
+    ] as const) {
+      for (const { records, expected } of read(root, name)) {
+        const got = records.map(({ response }: { response: string }) => referenceChoice(response, letters))
+        expect(got).toEqual(expected.extracted)
+      }
+    }
+  })
+
+  it('count yes and no of POPE', () => {
+    for (const { records, expected } of read(root, 'pope')) {
+      const counts = { tp: 0, fp: 0, tn: 0, fn: 0 }
+      for (const { label, prediction } of records) {
+        const yes = referenceYesNo(prediction) === 'yes'
+        counts[label === 'yes' ? (yes ? 'tp' : 'fn') : yes ? 'fp' : 'tn']++
+      }
+      expect(expected.official).toMatchObject(counts)
     }
   })
 })

@@ -1,11 +1,14 @@
 /**
  * Is a reply right? One function per rule, each from (reply, accepted answer) to true or false. They know nothing of models,
- * files or averages. `relaxed` is SPEC section 12's relaxed accuracy, quirks included; the others are this project's own.
+ * files or averages. `relaxed` and what begins with `reference-` are the official scripts' rules (SPEC section 12), quirks included; the
+ * others read a reply as a person would.
  */
+import { choiceLetter } from './choice-letter.js'
+import { referenceChoice, referenceYesNo, relaxed } from './reference-extraction.js'
 
 export type Scorer = (reply: string, answer: string) => boolean
 
-export type ScorerName = 'exact' | 'contains' | 'choice' | 'relaxed' | 'box'
+export type ScorerName = 'exact' | 'contains' | 'choice' | 'relaxed' | 'box' | 'reference-choice' | 'reference-yes-no'
 
 /** Corners as fractions of width and height: [x1, y1, x2, y2]. */
 export type Box = readonly [number, number, number, number]
@@ -15,6 +18,8 @@ export const SCORERS: Readonly<Record<ScorerName, Scorer>> = {
   contains,
   choice: (reply, answer) => choiceLetter(reply) === answer.trim().toUpperCase(),
   relaxed,
+  'reference-choice': (reply, answer) => referenceChoice(reply) === answer.trim(),
+  'reference-yes-no': (reply, answer) => referenceYesNo(reply) === answer.trim().toLowerCase(),
   box: (reply, answer) => overlap(firstBox(reply), firstBox(answer)) >= 0.5,
 }
 
@@ -40,10 +45,14 @@ export function normalize(text: string): string {
   return bare === '' ? plain : bare
 }
 
-/** The answer stands in the reply, not as part of a longer word or number. */
+/**
+ * The answer stands in the reply, not as part of a longer word or number. A number is sought by value among the reply's numbers: 5 is in
+ * "5.0" and in "5 kg" or "5kg", not in "1.5", "-5" or "15".
+ */
 function contains(reply: string, answer: string): boolean {
   const [text, part] = [normalize(reply), normalize(answer)]
   if (part === '') return text === ''
+  if (NUMBER.test(part)) return numbersIn(text).some((n) => n === Number(part))
   const wordy = (char: string | undefined): boolean => char !== undefined && /[a-z0-9]/.test(char)
   for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + 1)) {
     const cutsBefore = wordy(text[at - 1]) && wordy(part[0])
@@ -53,36 +62,14 @@ function contains(reply: string, answer: string): boolean {
   return false
 }
 
-/**
- * The option letter of a reply, upper case: a letter at the start ("b", "(B) a dog", "B."), else one after "answer is", else the
- * first capital A to H that stands alone and is not the article or the pronoun of a sentence.
- */
-export function choiceLetter(reply: string): string | undefined {
-  const text = reply.normalize('NFKC').trim()
-  const found =
-    /^[("'[*]*([A-Za-z])(?:[)\].:,"'*]|\s*$)/.exec(text) ??
-    /(?:answer|option|choice)(?:\s+is)?\s*:?\s*[("'[*]*([A-Z])(?![A-Za-z])/i.exec(text) ??
-    /(?:答案|选项?)(?:是|为)?\s*:?\s*[("'[*]*([A-Za-z])(?![A-Za-z])/.exec(text) ??
-    /(?<![A-Za-z])([B-H]|A(?!\s+[a-z]))(?![A-Za-z'])/.exec(text)
-  return found?.[1]?.toUpperCase()
-}
+const NUMBER = /^-?(?:\d+(?:\.\d+)?|\.\d+)$/
+/** Units that are written without a space; "3d" and "5th" are words of their own. */
+const UNITS = 'kg|g|mg|km|cm|mm|m|ml|l|s|ms|h|min|px|mph|kmh|w|kw|v|hz|gb|mb|kb|usd|eur|x'
 
-/**
- * Numbers within 5 %, otherwise the same text whatever its case. The official script passes its two arguments in the other
- * order than they are named, so the 5 % are of the reply, and a reply of 0 is compared as text; published scores rest on that.
- */
-function relaxed(reply: string, answer: string): boolean {
-  const [got, want] = [toNumber(reply.trim()), toNumber(answer)]
-  if (got && want !== undefined) return Math.abs(got - want) / Math.abs(got) <= 0.05
-  return reply.trim().toLowerCase() === answer.toLowerCase()
-}
-
-/** A number written alone, `%` meaning hundredths. */
-function toNumber(text: string): number | undefined {
-  const percent = text.endsWith('%')
-  const digits = (percent ? text.replace(/%+$/, '') : text).trim()
-  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(digits)) return undefined
-  return Number(digits) / (percent ? 100 : 1)
+/** Every number of a normalised text that is whole: no part of a word, a version ("1.2.3") or a longer number. */
+function numbersIn(text: string): number[] {
+  const pattern = new RegExp(`(?<![a-z0-9.]|\\d-)(-?(?:\\d+(?:\\.\\d+)?|\\.\\d+))(?![0-9]|\\.\\d)(?=(?:${UNITS})?(?![a-z]))`, 'g')
+  return [...text.matchAll(pattern)].map(([, n]) => Number(n))
 }
 
 /** The first four numbers in 0..1 that stand together as a box with an area, brackets or none. */

@@ -2,7 +2,7 @@
  * RGB bytes to the tensor a vision tower reads (SPEC 6): squash to S x S ignoring the aspect ratio (or pad to a black square
  * first, as the MME and HallusionBench scripts do), then (x/255 - mean) / std in float32, channels first.
  */
-import type { RgbImage } from './decode.js'
+import type { RgbImage } from './pixels.js'
 import { resize } from './resize.js'
 
 export type Rgb = readonly [number, number, number]

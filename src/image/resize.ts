@@ -3,7 +3,7 @@
  * 8-bit intermediate; a pass whose size does not change is skipped. It knows nothing of files or models.
  */
 import { InputError } from '../common/errors.js'
-import type { RgbImage } from './decode.js'
+import type { RgbImage } from './pixels.js'
 
 export type Filter = 'bicubic' | 'bilinear'
 

@@ -3,8 +3,8 @@
  * white to whole tiles, and seen once more as a whole at the size of one tile. Knows pixels, not models.
  */
 import { InputError } from '../common/errors.js'
-import type { RgbImage } from './decode.js'
 import { interpolatePlanes } from './interpolate.js'
+import type { RgbImage } from './pixels.js'
 import { normalise } from './preprocess.js'
 import { resize } from './resize.js'
 
@@ -33,7 +33,7 @@ export interface TiledPixels {
 const WHITE = 255
 
 /**
- * The layout for a budget of `hdNum` tiles.
+ * The layout for a budget of `maxTiles` tiles.
  * @throws InputError when sizes or budget are not positive whole numbers
  */
 export function tileLayout(width: number, height: number, maxTiles: number, tile: number): TileLayout {
@@ -65,11 +65,6 @@ export function tileLayout(width: number, height: number, maxTiles: number, tile
   }
 }
 
-/** Image tokens of a tiled image: the whole and all tiles at 12 x 12 each, a newline behind every row, one separator. */
-export function tiledTokens(tilesHigh: number, tilesWide: number, side: number): number {
-  return (tilesHigh * tilesWide + 1) * side * side + 1 + (tilesHigh + 1) * side
-}
-
 /** The image on its canvas, as bytes. */
 export function tileCanvas(image: RgbImage, layout: TileLayout): RgbImage {
   const lying = layout.transposed ? transpose(image) : image
@@ -81,12 +76,12 @@ export function tileCanvas(image: RgbImage, layout: TileLayout): RgbImage {
   return layout.transposed ? transpose(canvas) : canvas
 }
 
-/** An image as the tiled vision tower takes it. */
-export function tilePixels(image: RgbImage, maxTiles: number, tile: number): TiledPixels {
-  const layout = tileLayout(image.width, image.height, maxTiles, tile)
+/** An image as the tiled vision tower takes it; it may have been shrunk since it was laid out. */
+export function tilePixels(image: RgbImage, layout: TileLayout): TiledPixels {
   const canvas = normalise(tileCanvas(image, layout))
   const [width, height] = layout.final
   const { tilesWide, tilesHigh } = layout
+  const tile = width / tilesWide
   return { canvas, whole: interpolatePlanes(canvas, 3, height, width, tile, tile), tilesWide, tilesHigh }
 }
 
@@ -104,6 +99,14 @@ export function cutTiles(canvas: Float32Array, tilesHigh: number, tilesWide: num
           out.set(canvas.subarray(from, from + tile), to)
         }
   return out
+}
+
+/** All tiles of an image as the tower reads them, the whole first: [1 + tiles, 3, tile, tile]. */
+export function tileStack({ canvas, whole, tilesHigh, tilesWide }: TiledPixels, tile: number): Float32Array {
+  const stack = new Float32Array(whole.length + canvas.length)
+  stack.set(whole)
+  stack.set(cutTiles(canvas, tilesHigh, tilesWide, tile), whole.length)
+  return stack
 }
 
 function transpose({ width, height, data }: RgbImage): RgbImage {

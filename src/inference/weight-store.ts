@@ -18,7 +18,7 @@ import {
 } from '../engine/index.js'
 import { packedRowOrder, reorderRows } from '../model/decoder/attention.js'
 import { blockSuffix, type OpenCheckpoint } from '../model/open-checkpoint.js'
-import { embeddingTable } from '../model/parameters.js'
+import { embeddingTable } from '../model/parameter-spec.js'
 import type { Weights } from '../model/weights.js'
 import { dequantizeRows } from '../quantize/blocks.js'
 import { nanNotice } from './nan-notice.js'

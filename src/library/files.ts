@@ -3,9 +3,10 @@
  * counts only when it ends inside, and linked folders are not entered. Knows no labels.
  */
 import { createHash } from 'node:crypto'
-import { readdir, readFile, realpath, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import sharp from 'sharp'
+import { type ConfinedFile, ConfinedPathError, type ConfinedPathProblem } from '../common/confined-path.js'
 import { InputError } from '../common/errors.js'
 import { sniffImage } from '../image/sniff.js'
 
@@ -14,6 +15,14 @@ const largestBytes = 64 * 1024 * 1024
 const mostPixels = 120_000_000
 const mostFiles = 50_000
 const deepest = 8
+
+const PROBLEMS: Record<ConfinedPathProblem, string> = {
+  'no-path': 'is not a path',
+  outside: 'leads out of the folder',
+  'link-outside': 'leads out of the folder',
+  missing: 'is missing',
+  'no-file': 'is not a file',
+}
 
 /** A file that is an image. `hash` is the sha256 of its bytes in hex. */
 export interface ImageSource {
@@ -47,16 +56,11 @@ export async function listImages(root: string, warnings: string[]): Promise<stri
   return found.slice(0, mostFiles)
 }
 
-/** Is `file` below the real folder `root`? Both absolute. */
-const inside = (root: string, file: string) => file.startsWith(root.endsWith(path.sep) ? root : root + path.sep)
-
 /** Read and check one file of the library. Answers why not, in a few words, when it is no usable image. */
-export async function readImage(root: string, relative: string): Promise<ImageSource | string> {
+export async function readImage(confined: ConfinedFile, relative: string): Promise<ImageSource | string> {
   try {
-    const file = await realpath(path.resolve(root, relative))
-    if (!inside(root, file)) return 'leads out of the folder'
+    const file = confined(relative)
     const info = await stat(file)
-    if (!info.isFile()) return 'is not a file'
     if (info.size > largestBytes) return `has ${info.size} bytes, more than ${largestBytes}`
     const bytes = await readFile(file)
     // Before any decoder: a drawing's or a page's parser shall not see what a stranger put into the folder.
@@ -65,8 +69,9 @@ export async function readImage(root: string, relative: string): Promise<ImageSo
     if (width * height > mostPixels) return `has ${width} x ${height} pixels, more than ${mostPixels}`
     return { file, hash: createHash('sha256').update(bytes).digest('hex') }
   } catch (error) {
+    if (error instanceof ConfinedPathError) return PROBLEMS[error.problem]
     if (error instanceof InputError) return error.message
     const code = (error as NodeJS.ErrnoException).code
-    return code === 'ENOENT' ? 'is missing' : code === undefined ? 'is not a readable picture' : `cannot be read (${code})`
+    return code === undefined ? 'is not a readable picture' : `cannot be read (${code})`
   }
 }

@@ -82,7 +82,7 @@ describe('openLibrary', () => {
     const library = await openLibrary(dir)
     expect(library.items).toHaveLength(1)
     expect(library.warnings).toHaveLength(4)
-    expect(library.warnings.join('\n')).toMatch(/drawing\.png: .*an SVG drawing, which is not decoded/)
+    expect(library.warnings.join('\n')).toMatch(/drawing\.png: .*an SVG drawing, which is not read here/)
     expect(library.warnings.join('\n')).toMatch(/page\.png: .*a web page or XML/)
   })
 

@@ -4,6 +4,7 @@
  */
 import { realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { confinedTo } from '../common/confined-path.js'
 import { InputError } from '../common/errors.js'
 import { buildIndex } from './bm25.js'
 import { listImages, readImage } from './files.js'
@@ -53,10 +54,11 @@ export async function openLibrary(dir: string): Promise<Library> {
   // Labelled files first, so that of several copies the one that has a name stays.
   const files = new Set([...labels.keys(), ...listed])
 
+  const confined = confinedTo(root)
   const items = new Map<string, LibraryItem & { readonly relative: string }>()
   let duplicates = 0
   for (const relative of files) {
-    const image = await readImage(root, relative)
+    const image = await readImage(confined, relative)
     if (typeof image === 'string') {
       warnings.push(`${relative}: ${image}; left out`)
       continue

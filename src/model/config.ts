@@ -5,8 +5,11 @@
 import { z } from 'zod'
 import { InputError } from '../common/errors.js'
 import { firstIssue } from '../common/schema-issue.js'
+import { misspeltKey } from '../common/spelling.js'
 import { type PloraRanks, releasedPlora, releasedPloraFields } from './adapter/plora.js'
 import { type AdapterConfig, adapters, adapterTypes } from './adapter/table.js'
+import { modelProjector } from './image-rows.js'
+import { type ProjectorConfig, projectors, projectorTypes } from './projector/table.js'
 
 /** InternLM2-style decoder. */
 export interface DecoderConfig {
@@ -43,8 +46,8 @@ export interface VisionConfig {
   readonly patchSize: number
   readonly normEpsilon: number
   readonly stem: readonly StemLayer[] | null
-  /** Patches of one image or tile: (imageSize / patchSize)^2. Without tiles, these are the image tokens of an image. */
-  readonly tokens: number
+  /** Patches of one image or tile: (imageSize / patchSize)^2. How many image tokens these become is the projector's choice. */
+  readonly patches: number
   /** 4KHD: images are cut into tiles of imageSize, and four patches become one image token. */
   readonly tiled: boolean
 }
@@ -56,6 +59,8 @@ export const DEFAULT_TILES = 25
 export interface ModelConfig {
   readonly decoder: DecoderConfig
   readonly vision: VisionConfig | null
+  /** From the vision tower's features to rows for the decoder. */
+  readonly projector: ProjectorConfig
   /** Prompts are cut to this many positions. */
   readonly maxLength: number
   /** Where chat prompts put BOS: on every text part (the official models' chat), or on the first only (as training writes it). */
@@ -103,6 +108,7 @@ const schema = z.object({
   hd: z.boolean().default(false),
   ...releasedPloraFields,
   adapter: z.looseObject({ type: z.enum(adapterTypes) }).optional(),
+  projector: z.looseObject({ type: z.enum(projectorTypes) }).default({ type: 'mlp' }),
   quantization_config: z
     .object({
       method: z.literal('blocks'),
@@ -131,6 +137,9 @@ export interface CheckpointShapes {
 export function parseModelConfig(json: unknown, file: string, shapes: CheckpointShapes = {}): ModelConfig {
   const c = checked(schema, json, `${file}: field`)
   const fail = (text: string) => new InputError(`${file}: ${text}`)
+  // Unknown keys are those of other tools; one that is a slip of the pen from a known one would silently give way to its default.
+  const misspelt = misspeltKey(Object.keys(json as object), Object.keys(schema.shape))
+  if (misspelt) throw fail(`field "${misspelt.key}": unknown; did you mean "${misspelt.meant}"?`)
   if (c.hidden_size % c.num_attention_heads) {
     throw fail(`hidden_size ${c.hidden_size} is not divisible by num_attention_heads ${c.num_attention_heads}`)
   }
@@ -140,7 +149,7 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
   }
   if ((c.hidden_size / c.num_attention_heads) % 2) throw fail('the head dimension is odd: rotary positions need an even one')
   const tiled = c.hd || (shapes.tiled ?? false)
-  return {
+  const config: ModelConfig = {
     decoder: {
       vocabularySize: c.vocab_size,
       hiddenSize: c.hidden_size,
@@ -169,6 +178,8 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
             fail,
           )
         : null,
+    projector: checked(z.object({ projector: projectors[c.projector.type].schema }), { projector: c.projector }, `${file}: field`)
+      .projector,
     maxLength: c.max_length,
     promptBos: c.prompt_bos,
     quantization: c.quantization_config
@@ -179,6 +190,12 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
         }
       : null,
   }
+  const { vision, projector } = config
+  if (vision?.tiled && projector.type !== 'mlp')
+    throw fail(`projector ${projector.type}: images of this model are tiled (hd), whose merged patches only mlp projects`)
+  const problem = vision ? modelProjector(config, vision).problem : undefined
+  if (problem) throw fail(`projector ${projector.type}: ${problem}`)
+  return config
 }
 
 function checked<T>(form: z.ZodType<T>, json: unknown, where: string): T {
@@ -218,7 +235,7 @@ function visionConfig(
     patchSize: v.patch_size,
     normEpsilon: v.layer_norm_eps,
     stem,
-    tokens: (imageSize / v.patch_size) ** 2,
+    patches: (imageSize / v.patch_size) ** 2,
     tiled,
   }
 }

@@ -3,7 +3,7 @@
  * asks for, drawn whole and exactly for training, or row by row from a pool where a model of random weights is only to be measured.
  */
 import { hashText, normals } from '../common/normal-numbers.js'
-import { type ParameterSpec, parameterCount } from './parameters.js'
+import { type ParameterSpec, parameterCount } from './parameter-spec.js'
 
 /**
  * How low-rank paths start: B at zero, so that training starts from the language model ('zero_b'), or all of it N(0, 0.02) as the

@@ -7,7 +7,10 @@ import { cacheWidth } from '../engine/index.js'
 import { tensorFormat } from '../quantize/quantize-model.js'
 import { type AdapterType, adapterOf } from './adapter/table.js'
 import type { ModelConfig, VisionConfig } from './config.js'
-import { type ModelPart, modelParameters, type ParameterRole, parameterCount } from './parameters.js'
+import { imageTokens, modelProjector } from './image-rows.js'
+import { type ModelPart, type ParameterRole, parameterCount } from './parameter-spec.js'
+import { modelParameters } from './parameters.js'
+import type { ProjectorType } from './projector/table.js'
 
 /** Numbers of parameters. */
 export interface ParameterCount {
@@ -59,6 +62,7 @@ export interface ArithmeticUse {
 export interface Inspection {
   readonly parameters: ParameterCount
   readonly adapter: AdapterCost
+  readonly projector: ProjectorType
   readonly memory: MemoryUse
   readonly flops: ArithmeticUse
   readonly imageTokens: number
@@ -70,9 +74,10 @@ export function inspect(config: ModelConfig): Inspection {
   return {
     parameters: countParameters(config),
     adapter: adapterCost(config),
+    projector: config.projector.type,
     memory: memoryUse(config),
     flops: arithmeticUse(config),
-    imageTokens: config.vision?.tokens ?? 0,
+    imageTokens: imageTokens(config),
     maxLength: config.maxLength,
   }
 }
@@ -131,7 +136,7 @@ export function memoryUse(config: ModelConfig): MemoryUse {
 
 /** The residual with queries, keys, values and scores, or with the wide layer of the MLP, whichever is larger. */
 function visionActivations(v: VisionConfig): number {
-  const n = v.tokens + 1
+  const n = v.patches + 1
   const attention = 3 * n * v.hiddenSize + v.heads * n * n
   const mlp = n * v.intermediateSize
   const tower = n * v.hiddenSize + Math.max(attention, mlp)
@@ -146,10 +151,10 @@ export function arithmeticUse(config: ModelConfig): ArithmeticUse {
   const imageLinear = 2 * (weights.base + weights.lowRank)
   const textLinear = adapterOf(c.adapter).rows === 'all' ? imageLinear : 2 * weights.base
   const perTokenAndPosition = 4 * c.layers * c.hiddenSize
-  const n = v?.tokens ?? 0
+  const n = imageTokens(config)
   return {
     vision: v ? visionFlops(v) : 0,
-    projector: v ? 2 * n * (v.hiddenSize * c.hiddenSize + c.hiddenSize * c.hiddenSize) : 0,
+    projector: v ? 2 * projectorMultiplications(config, v) : 0,
     // Position i looks at i + 1 positions: n (n + 1) / 2 in all.
     imagePrefill: n * imageLinear + (perTokenAndPosition * n * (n + 1)) / 2,
     perToken: textLinear + 2 * c.vocabularySize * c.hiddenSize,
@@ -157,13 +162,19 @@ export function arithmeticUse(config: ModelConfig): ArithmeticUse {
   }
 }
 
+/** Multiply-adds of the projector for one image; in tiled models for one tile beside the whole, whose merged rows it reads one by one. */
+function projectorMultiplications(config: ModelConfig, v: VisionConfig): number {
+  const { multiplications } = modelProjector(config, v)
+  return v.tiled ? (multiplications * imageTokens(config)) / v.patches : multiplications
+}
+
 function visionFlops(v: VisionConfig): number {
-  const n = v.tokens + 1
+  const n = v.patches + 1
   const { hiddenSize: h, intermediateSize: f } = v
   const block = 2 * n * (4 * h * h + 2 * h * f) + 4 * n * n * h
   const patches = v.stem
     ? sum(stemLayers(v).map(({ inputs, outputs, positions }) => 2 * 9 * inputs * outputs * positions))
-    : 2 * v.tokens * 3 * v.patchSize ** 2 * h
+    : 2 * v.patches * 3 * v.patchSize ** 2 * h
   return v.layers * block + patches
 }
 

@@ -6,7 +6,8 @@ import { InputError } from '../common/errors.js'
 import type { BlockFormat } from '../engine/index.js'
 import { ploraRanks } from './adapter/plora.js'
 import { type CheckpointShapes, type ModelConfig, parseModelConfig } from './config.js'
-import { modelParameters, type ParameterSpec, tileMarks, visionPrefix } from './parameters.js'
+import { type ParameterSpec, tileMarks, visionPrefix } from './parameter-spec.js'
+import { modelParameters } from './parameters.js'
 
 /** An opened checkpoint: nothing is read yet but headers. */
 export interface OpenCheckpoint {

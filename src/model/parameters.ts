@@ -1,94 +1,9 @@
-/**
- * The tensors that a configuration implies: names and shapes as in the checkpoints (SPEC 3), and what each of them is. Loading,
- * training, quantising and `inspect` go by this list; nothing reads a tensor's nature from its name.
- */
+/** The tensors that a configuration implies: names and shapes as in the checkpoints (SPEC 3), and what each of them is. */
 import { adapterOf, type ConfiguredAdapter } from './adapter/table.js'
 import type { DecoderConfig, ModelConfig, VisionConfig } from './config.js'
-
-/** The parts of a model that training stages freeze or train, and that `inspect` lists. */
-export const modelParts = ['vision', 'projector', 'adapter', 'decoder'] as const
-export type ModelPart = (typeof modelParts)[number]
-
-/**
- * What a tensor does: weight of a linear layer; the two factors of a low-rank path; kernel of the patch embedding; norm weight; bias
- * (of a linear layer or a norm); token embedding table; position table; a learned row that stands among others (class token, query);
- * the rows between tiles; classifier that only training uses.
- */
-export type ParameterRole =
-  | 'linear'
-  | 'low-rank-a'
-  | 'low-rank-b'
-  | 'convolution'
-  | 'norm'
-  | 'bias'
-  | 'embedding'
-  | 'position'
-  | 'token'
-  | 'tile-mark'
-  | 'classifier'
-
-/** One tensor of a model. */
-export interface ParameterSpec {
-  readonly name: string
-  readonly shape: readonly number[]
-  readonly part: ModelPart
-  readonly role: ParameterRole
-  /** Block of its part (vision tower, decoder with adapter) that it belongs to; absent before and behind the blocks. */
-  readonly layer?: number
-  /** Rows are those of queries, keys and values in one: grouped by KV head (SPEC 4), which the fused attention reads in another order. */
-  readonly packed?: true
-  /** Released checkpoints may lack it (post_layernorm). */
-  readonly optional?: true
-  /** Tensor of the same shape whose values it starts with. */
-  readonly startsAs?: string
-  /** Standard deviation of its fresh values, where it is not that of its role. */
-  readonly deviation?: number
-}
-
-/** Prefix of the vision tower's tensors. */
-export const visionPrefix = 'vit.vision_tower.vision_model'
-
-/** The embedding table, [vocabulary, hidden]: looked up, not multiplied. */
-export const embeddingTable = 'model.tok_embeddings.weight'
-
-/** The rows that the 4KHD variant puts between tiles: behind a line, and between the whole image and its tiles. */
-export const tileMarks = { separator: 'plora_glb_GN', newline: 'plora_sub_GN' } as const
-
-/** A linear layer of a decoder block: x [..., inputs] -> [..., outputs]. */
-export interface DecoderLinear {
-  readonly name: string
-  readonly layer: number
-  readonly outputs: number
-  readonly inputs: number
-  readonly bias: boolean
-  /** Its outputs are queries, keys and values in one. */
-  readonly packed: boolean
-}
-
-/** The linear layers of one decoder block, in checkpoint order. */
-export function decoderLinears(c: DecoderConfig, layer: number) {
-  const { hiddenSize: h, intermediateSize: f, bias } = c
-  const linear = (
-    name: string,
-    outputs: number,
-    inputs: number,
-    more: { bias?: boolean; packed?: true } = {},
-  ): DecoderLinear => ({
-    name: `model.layers.${layer}.${name}`,
-    layer,
-    outputs,
-    inputs,
-    bias: more.bias ?? false,
-    packed: more.packed ?? false,
-  })
-  return {
-    wqkv: linear('attention.wqkv', (c.heads + 2 * c.kvHeads) * c.headDim, h, { bias, packed: true }),
-    wo: linear('attention.wo', h, h, { bias }),
-    w1: linear('feed_forward.w1', f, h),
-    w3: linear('feed_forward.w3', f, h),
-    w2: linear('feed_forward.w2', h, f),
-  }
-}
+import { type DecoderLinear, decoderLinears } from './decoder/linears.js'
+import { modelProjector } from './image-rows.js'
+import { denseParameters, embeddingTable, normParameters, type ParameterSpec, tileMarks, visionPrefix } from './parameter-spec.js'
 
 /** A linear layer of a decoder block with what the adapter has for it. */
 function adaptedLinear(linear: DecoderLinear, adapter: ConfiguredAdapter): ParameterSpec[] {
@@ -124,27 +39,6 @@ function decoderParameters(c: DecoderConfig): ParameterSpec[] {
   ]
 }
 
-/** A norm with weight and bias. */
-export function normParameters(name: string, width: number, at: { part: ModelPart; layer?: number }): ParameterSpec[] {
-  return [
-    { ...at, name: `${name}.weight`, shape: [width], role: 'norm' },
-    { ...at, name: `${name}.bias`, shape: [width], role: 'bias' },
-  ]
-}
-
-/** A linear layer with weight and bias. */
-export function denseParameters(
-  name: string,
-  outputs: number,
-  inputs: number,
-  { deviation, ...at }: { part: ModelPart; layer?: number; deviation?: number },
-): ParameterSpec[] {
-  return [
-    { ...at, name: `${name}.weight`, shape: [outputs, inputs], role: 'linear', ...(deviation ? { deviation } : {}) },
-    { ...at, name: `${name}.bias`, shape: [outputs], role: 'bias' },
-  ]
-}
-
 function visionParameters(c: VisionConfig): ParameterSpec[] {
   const { hiddenSize: h, intermediateSize: f } = c
   const p = visionPrefix
@@ -161,7 +55,7 @@ function visionParameters(c: VisionConfig): ParameterSpec[] {
     const shape = [h, 3, c.patchSize, c.patchSize]
     specs.push({ ...at, name: `${p}.embeddings.patch_embedding.weight`, shape, role: 'convolution' })
   }
-  specs.push({ ...at, name: `${p}.embeddings.position_embedding.weight`, shape: [c.tokens + 1, h], role: 'position' })
+  specs.push({ ...at, name: `${p}.embeddings.position_embedding.weight`, shape: [c.patches + 1, h], role: 'position' })
   specs.push(...normParameters(`${p}.pre_layrnorm`, h, at))
   for (let layer = 0; layer < c.layers; layer++) {
     const block = `${p}.encoder.layers.${layer}`
@@ -178,7 +72,6 @@ function visionParameters(c: VisionConfig): ParameterSpec[] {
 export function modelParameters(c: ModelConfig): ParameterSpec[] {
   const specs = decoderParameters(c.decoder)
   if (!c.vision) return specs
-  const { hiddenSize: h } = c.decoder
   // Four neighbouring patches stand side by side in one row of a tiled image.
   const v = c.vision.hiddenSize * (c.vision.tiled ? 4 : 1)
   const at = { part: 'projector' } as const
@@ -188,17 +81,5 @@ export function modelParameters(c: ModelConfig): ParameterSpec[] {
         { ...at, name: tileMarks.newline, shape: [1, 1, 1, v], role: 'tile-mark' },
       ]
     : []
-  return [
-    ...specs,
-    ...marks,
-    ...visionParameters(c.vision),
-    ...denseParameters('vision_proj.0', h, v, at),
-    // Rows of images start no larger than those of words, or nothing that the decoder adds to them would count.
-    ...denseParameters('vision_proj.2', h, h, { ...at, deviation: 0.05 / Math.sqrt(h) }),
-  ]
-}
-
-/** Number of a tensor's values. */
-export function parameterCount({ shape }: Pick<ParameterSpec, 'shape'>): number {
-  return shape.reduce((a, b) => a * b, 1)
+  return [...specs, ...marks, ...visionParameters(c.vision), ...modelProjector(c, c.vision).parameters()]
 }

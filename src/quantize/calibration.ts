@@ -8,7 +8,7 @@ import { allocate, Graph, matmul, product, reshape, rmsNorm, Session, split, typ
 import { causalMask, sequenceAttention } from '../model/decoder/attention.js'
 import { attentionHalf, feedForwardHalf } from '../model/decoder/decoder.js'
 import { rotaryTables } from '../model/decoder/rotary.js'
-import { embeddingTable, type ParameterSpec } from '../model/parameters.js'
+import { embeddingTable, type ParameterSpec } from '../model/parameter-spec.js'
 import { floatWeights, type Weights } from '../model/weights.js'
 import { type FloatWeights, rowPieces } from './float-weights.js'
 import { type Hessian, spanWidths } from './hessian.js'

@@ -1,7 +1,7 @@
 /** Prompt assembly against the goldens, and user text that tries to be more than text. */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { goldenFolders } from '../../tests/support/golden-folders.js'
 import { InputError } from '../common/errors.js'
 import { check } from '../verify/prompts.js'
 import { chatPrompt, compositionPrompt, evaluationPrompt, templateRuns } from './prompt.js'
@@ -9,13 +9,12 @@ import { evaluationTexts, metaChat } from './texts.js'
 import { Tokenizer } from './tokenizer.js'
 
 const goldens = join(import.meta.dirname, '../../tests/data/goldens')
-const shared = join(import.meta.dirname, '../../../shared/goldens/prompts')
 const tokenizer = Tokenizer.load(join(goldens, 'tokenizer/tokenizer.model'))
 const image = { type: 'image', image: 0 } as const
 const text = (text: string) => ({ type: 'text', text }) as const
 const one = { images: 1, imageTokens: 4 }
 
-it.each([join(goldens, 'prompts'), shared].filter(existsSync))('assembles prompts as the reference in %s', async (dir) => {
+it.each(goldenFolders('prompts'))('assembles prompts as the reference in %s', async (dir) => {
   const failed = []
   for await (const result of check.run(dir)) if (!result.passed) failed.push(`${result.name}: ${result.detail}`)
   expect(failed).toEqual([])

@@ -4,6 +4,7 @@
  * and a model whose text rules differ from ours (SPEC 7.1: BPE, identity normaliser, no dummy prefix) is refused.
  */
 import { InputError } from '../common/errors.js'
+import { isLfsPointer, LFS_ADVICE } from '../common/lfs-pointer.js'
 
 export type PieceKind = 'normal' | 'unknown' | 'control' | 'user' | 'unused' | 'byte'
 
@@ -30,6 +31,7 @@ interface Field {
  * @throws InputError when the bytes are cut short, malformed, hold duplicates, or describe a model we do not reproduce
  */
 export function parseSentencePieceModel(bytes: Uint8Array, name: string): Piece[] {
+  if (isLfsPointer(bytes)) throw new InputError(`${name}: ${LFS_ADVICE}`)
   const raw: Uint8Array[] = []
   let modelType = 1
   let normaliser: Uint8Array | undefined

@@ -5,18 +5,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { goldenFolders } from '../../tests/support/golden-folders.js'
 import { InputError } from '../common/errors.js'
 import { check } from '../verify/tokenizer.js'
 import { cleanUp } from './decode.js'
 import { Tokenizer } from './tokenizer.js'
 
 const golden = join(import.meta.dirname, '../../tests/data/goldens/tokenizer')
-const shared = join(import.meta.dirname, '../../../shared/goldens/tokenizer')
 const file = join(golden, 'tokenizer.model')
 const tokenizer = Tokenizer.load(file)
 
 describe('goldens', () => {
-  it.each([golden, shared].filter(existsSync))('encodes and decodes as the reference in %s', async (dir) => {
+  it.each(goldenFolders('tokenizer'))('encodes and decodes as the reference in %s', async (dir) => {
     const failed = []
     for await (const result of check.run(dir)) if (!result.passed) failed.push(`${result.name}: ${result.detail}`)
     expect(failed).toEqual([])

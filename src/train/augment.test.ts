@@ -2,9 +2,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { hash, permute, random } from '../common/random.js'
-import { augment, onWhite, type StoredImage } from './augment.js'
+import { onWhite, type RasterImage } from '../image/pixels.js'
+import { augment, keptForAugment } from './augment.js'
 
-function disc(side: number): StoredImage {
+function disc(side: number): RasterImage {
   const data = new Uint8Array(side * side * 4)
   for (let y = 0; y < side; y++) {
     for (let x = 0; x < side; x++) {
@@ -61,21 +62,41 @@ describe('augment', () => {
   })
 
   it('handles a 1-pixel sprite, an opaque one and extreme shapes', () => {
-    const opaque: StoredImage = { width: 300, height: 2, channels: 3, data: new Uint8Array(1800).fill(9) }
-    const one: StoredImage = { width: 1, height: 1, channels: 4, data: Uint8Array.from([1, 2, 3, 128]) }
+    const opaque: RasterImage = { width: 300, height: 2, channels: 3, data: new Uint8Array(1800).fill(9) }
+    const one: RasterImage = { width: 1, height: 1, channels: 4, data: Uint8Array.from([1, 2, 3, 128]) }
     for (const image of [opaque, one]) {
       for (const kind of ['none', 'sprite', 'photo'] as const) expect(augment(image, kind, 16, random(3)).data).toHaveLength(768)
     }
   })
 
   it('composites on white', () => {
-    const image: StoredImage = { width: 2, height: 1, channels: 4, data: Uint8Array.from([0, 0, 0, 0, 10, 20, 30, 255]) }
+    const image: RasterImage = { width: 2, height: 1, channels: 4, data: Uint8Array.from([0, 0, 0, 0, 10, 20, 30, 255]) }
     expect([...onWhite(image).data]).toEqual([255, 255, 255, 10, 20, 30])
   })
 
   it('leaves colours alone up to jitter in photos', () => {
-    const image: StoredImage = { width: 8, height: 8, channels: 3, data: new Uint8Array(192).fill(128) }
+    const image: RasterImage = { width: 8, height: 8, channels: 3, data: new Uint8Array(192).fill(128) }
     for (let key = 0; key < 50; key++)
       for (const v of augment(image, 'photo', 8, random(key)).data) expect(Math.abs(v - 128)).toBeLessThan(25)
   })
+
+  it.each(['none', 'photo', 'sprite'] as const)(
+    'gives of an image kept for %s what it gives of the whole, at any draw',
+    (kind) => {
+      for (const [side, size] of [
+        [96, 32],
+        [1500, 64],
+      ] as const) {
+        const whole = disc(side)
+        const kept = keptForAugment(whole, kind, size)
+        if (kind !== 'sprite') expect(kept).toMatchObject({ width: size, height: size, channels: 3 })
+        else expect(kept.width).toBe(side === 96 ? 96 : 750)
+        for (let key = 0; key < 4; key++) {
+          const [a, b] = [whole, kept].map((image) => augment(image, kind, size, random(key), { flip: true, shift: true }).data)
+          const differences = (a as Uint8Array).map((v, i) => Math.abs(v - (b?.[i] as number)))
+          expect(Math.max(...differences)).toBeLessThanOrEqual(kind === 'sprite' && side > 96 ? 2 : 0)
+        }
+      }
+    },
+  )
 })

@@ -5,16 +5,11 @@
  */
 
 import type { Random } from '../common/random.js'
-import type { RgbImage } from '../image/decode.js'
+import { onWhite, type RasterImage, type RgbImage } from '../image/pixels.js'
 import { resize } from '../image/resize.js'
 import { paintGround } from './augment-ground.js'
 
 export type Augmentation = 'none' | 'sprite' | 'photo'
-
-/** Pixels at their stored size, 3 or 4 bytes each. */
-export interface StoredImage extends RgbImage {
-  readonly channels: 3 | 4
-}
 
 export interface AugmentFlags {
   /** A mirrored image means the same (default false: text and left/right questions would turn wrong). */
@@ -25,9 +20,25 @@ export interface AugmentFlags {
   readonly keepColour?: boolean
 }
 
+/** Sprites of more pixels than this are kept smaller. */
+const LARGE_SPRITE = 1 << 20
+
+/**
+ * What `augment` needs of an image at every draw, no larger than that: of a sprite, halved while it has over a megapixel and
+ * stays above one and a half times the target, since every draw would halve it there (bytes are rounded, and an odd last row
+ * is left out, a thousandth of it); of others, the square itself. `augment` gives of it what it gives of the image.
+ */
+export function keptForAugment(image: RasterImage, kind: Augmentation, size: number): RasterImage {
+  if (kind !== 'sprite') return { ...resize(onWhite(image), size, size), channels: 3 }
+  let kept = image
+  while (kept.width * kept.height > LARGE_SPRITE && mustHalve(kept, Math.max(kept.width, kept.height) / size))
+    kept = halveRaster(kept)
+  return kept
+}
+
 /** An image of size x size RGB bytes. */
 export function augment(
-  image: StoredImage,
+  image: RasterImage,
   kind: Augmentation,
   size: number,
   random: Random,
@@ -36,18 +47,6 @@ export function augment(
   if (kind === 'sprite') return sprite(image, size, random, flags)
   const plain = resize(onWhite(image), size, size)
   return kind === 'photo' ? photo(plain, random, flags) : plain
-}
-
-/** Alpha composited on white; an opaque image as it is. */
-export function onWhite(image: StoredImage): RgbImage {
-  const { width, height, data } = image
-  if (image.channels === 3) return { width, height, data }
-  const out = new Uint8Array(width * height * 3)
-  for (let i = 0, from = 0, to = 0; i < width * height; i++, from += 4, to += 3) {
-    const alpha = at(data, from + 3)
-    for (let c = 0; c < 3; c++) out[to + c] = Math.round(255 + ((at(data, from + c) - 255) * alpha) / 255)
-  }
-  return { width, height, data: out }
 }
 
 function photo(image: RgbImage, random: Random, flags: AugmentFlags): RgbImage {
@@ -67,7 +66,7 @@ function photo(image: RgbImage, random: Random, flags: AugmentFlags): RgbImage {
   return { width, height, data: applyColour(shifted, jitter) }
 }
 
-function sprite(image: StoredImage, size: number, random: Random, flags: AugmentFlags): RgbImage {
+function sprite(image: RasterImage, size: number, random: Random, flags: AugmentFlags): RgbImage {
   const canvas = paintGround(size, random)
   const longest = Math.max(image.width, image.height)
   const target = random.between(0.7, 1) * size
@@ -80,7 +79,7 @@ function sprite(image: StoredImage, size: number, random: Random, flags: Augment
   // Halving first keeps each warped sample at less than two source pixels, where bilinear reading does not alias.
   let source = premultiplied(image)
   let scale = longest / target
-  while (scale > 1.5 && source.width > 1 && source.height > 1) {
+  while (mustHalve(source, scale)) {
     source = halve(source)
     scale /= 2
   }
@@ -109,7 +108,7 @@ interface Premultiplied {
   readonly data: Float32Array
 }
 
-function premultiplied(image: StoredImage): Premultiplied {
+function premultiplied(image: RasterImage): Premultiplied {
   const { width, height, data, channels } = image
   const out = new Float32Array(width * height * 4)
   for (let i = 0, from = 0, to = 0; i < width * height; i++, from += channels, to += 4) {
@@ -120,6 +119,11 @@ function premultiplied(image: StoredImage): Premultiplied {
     out[to + 3] = alpha
   }
   return { width, height, data: out }
+}
+
+/** Whether an image that is read at every `scale`-th pixel is halved first. */
+function mustHalve({ width, height }: { width: number; height: number }, scale: number): boolean {
+  return scale > 1.5 && width > 1 && height > 1
 }
 
 function halve(image: Premultiplied): Premultiplied {
@@ -137,6 +141,32 @@ function halve(image: Premultiplied): Premultiplied {
     }
   }
   return { width, height, data: out }
+}
+
+/** The same on bytes, alpha not multiplied in. */
+function halveRaster({ width, height, channels, data }: RasterImage): RasterImage {
+  const half = { width: width >> 1, height: height >> 1, channels }
+  const out = new Uint8Array(half.width * half.height * channels)
+  const stride = width * channels
+  for (let y = 0, to = 0; y < half.height; y++) {
+    for (let x = 0; x < half.width; x++, to += channels) {
+      const first = 2 * y * stride + 2 * x * channels
+      let [r, g, b, alpha] = [0, 0, 0, 0]
+      for (let i = 0; i < 4; i++) {
+        const from = first + (i & 1) * channels + (i >> 1) * stride
+        const weight = channels === 4 ? at(data, from + 3) : 1
+        alpha += weight
+        r += weight * at(data, from)
+        g += weight * at(data, from + 1)
+        b += weight * at(data, from + 2)
+      }
+      out[to] = Math.round(r / (alpha || 1))
+      out[to + 1] = Math.round(g / (alpha || 1))
+      out[to + 2] = Math.round(b / (alpha || 1))
+      if (channels === 4) out[to + 3] = Math.round(alpha / 4)
+    }
+  }
+  return { ...half, data: out }
 }
 
 /** Reads the source at (sx, sy) bilinearly, transparent outside, and lays it over the canvas pixel at `to`. */

@@ -1,44 +1,47 @@
 /**
- * Decoded training images in memory: each file is decoded once and kept at its stored size, opaque ones without alpha,
- * up to a budget of bytes; beyond it images are decoded each time. It knows nothing of records or augmentation.
+ * Training images in memory: each file is decoded and shrunk to what augmentation needs once, and kept up to a budget of
+ * bytes; beyond it images are decoded each time. It knows nothing of records.
  */
-import { decodeRgba } from '../image/decode.js'
-import type { StoredImage } from './augment.js'
+import { limited } from '../common/limited.js'
+import { decodeImage, decodeRaster, type RasterImage } from '../image/decode.js'
+import { type Augmentation, keptForAugment } from './augment.js'
+
+/** Files decoded at the same time: each may take hundreds of megabytes until it is shrunk. */
+const AT_ONCE = 4
 
 export class ImageStore {
-  private readonly cache = new Map<string, Promise<StoredImage>>()
+  private readonly cache = new Map<string, Promise<RasterImage>>()
+  private readonly turn = limited(AT_ONCE)
   private bytes = 0
 
-  constructor(private readonly maxBytes: number) {}
+  /** @param size side of the images that augmentation is to make, in pixels */
+  constructor(
+    private readonly size: number,
+    private readonly maxBytes: number,
+  ) {}
 
-  /** @throws InputError naming the file when it cannot be decoded */
-  get(file: string): Promise<StoredImage> {
-    const kept = this.cache.get(file)
+  /** The image as `augment` of this kind takes it. @throws InputError naming the file when it cannot be decoded */
+  get(file: string, kind: Augmentation): Promise<RasterImage> {
+    const key = `${kind === 'sprite' ? kind : 'square'} ${file}`
+    const kept = this.cache.get(key)
     if (kept) return kept
-    const loading = load(file)
+    const loading = this.turn(() => load(file, kind, this.size))
     // Held while it loads, so that two rows of one batch share the work.
-    this.cache.set(file, loading)
+    this.cache.set(key, loading)
     loading.then(
       ({ data }) => {
-        if (this.bytes + data.length > this.maxBytes) this.cache.delete(file)
+        if (this.bytes + data.length > this.maxBytes) this.cache.delete(key)
         else this.bytes += data.length
       },
-      () => this.cache.delete(file),
+      () => this.cache.delete(key),
     )
     return loading
   }
 }
 
-async function load(file: string): Promise<StoredImage> {
-  const { width, height, data } = await decodeRgba(file)
-  let opaque = true
-  for (let i = 3; i < data.length && opaque; i += 4) opaque = data[i] === 255
-  if (!opaque) return { width, height, channels: 4, data }
-  const rgb = new Uint8Array(width * height * 3)
-  for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
-    rgb[to] = data[from] ?? 0
-    rgb[to + 1] = data[from + 1] ?? 0
-    rgb[to + 2] = data[from + 2] ?? 0
-  }
-  return { width, height, channels: 3, data: rgb }
+/** Squares are read as a question's image is, so that training and asking see the same pixels. */
+async function load(file: string, kind: Augmentation, size: number): Promise<RasterImage> {
+  const wanted = [size, size] as const
+  if (kind === 'sprite') return keptForAugment(await decodeRaster(file, { wanted }), kind, size)
+  return keptForAugment({ ...(await decodeImage(file, { wanted })), channels: 3 }, kind, size)
 }

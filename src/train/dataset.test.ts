@@ -185,7 +185,7 @@ describe('refuses, naming file and record', () => {
   it('a corrupt image, images beyond maxLength, and wrong options', async () => {
     writeFileSync(path('data/corrupt.png'), 'no image')
     writeFileSync(file(), JSON.stringify([{ ...good, image: 'corrupt.png' }]))
-    await expect(openDataset({ ...base, sources: [{ file: file() }] }).batchAt(0)).rejects.toThrow(/corrupt\.png: not an image/)
+    await expect(openDataset({ ...base, sources: [{ file: file() }] }).batchAt(0)).rejects.toThrow(/corrupt\.png: a text file/)
     writeFileSync(file(), JSON.stringify([good]))
     await expect(openDataset({ ...base, imageTokens: 100, sources: [{ file: file() }] }).batchAt(0)).rejects.toThrow(
       /record 0: its 1 image/,

@@ -5,7 +5,7 @@
  */
 import { InputError } from '../common/errors.js'
 import { hash, permute, random } from '../common/random.js'
-import { conversationExample, type Example, textExample } from '../data/conversation.js'
+import { conversationExample, type Example, IGNORED, textExample } from '../data/conversation.js'
 import { readRecords, type TrainingRecord } from '../data/training-records.js'
 import { normalise, type Rgb } from '../image/preprocess.js'
 import type { Tokenizer } from '../text/tokenizer.js'
@@ -47,6 +47,8 @@ export interface Dataset {
   /** Records in all sources. */
   readonly size: number
   readonly sources: readonly { readonly file: string; readonly records: number; readonly text: boolean; readonly share: number }[]
+  /** Whether some token of a record is learned within maxLength. @throws InputError when the record's images do not fit */
+  teaches(source: number, record: number): boolean
   /** @throws InputError when an image cannot be decoded or a record's images do not fit */
   batchAt(step: number): Promise<Batch>
 }
@@ -63,6 +65,9 @@ interface Source {
 interface Sample extends Pick {
   readonly number: number
 }
+
+/** More than the control tokens around a question. */
+const TURN_TOKENS = 32
 
 /** Keys that keep the draws of different purposes apart (the sampler has 1 and 2). */
 const DEAL = 3
@@ -92,7 +97,7 @@ export function openDataset(options: DatasetOptions): Dataset {
     shares,
     batchSize * window,
   )
-  const store = new ImageStore(options.cacheBytes ?? 1_500_000_000)
+  const store = new ImageStore(options.imageSize, options.cacheBytes ?? 1_500_000_000)
   const example = (pick: Pick): Example => {
     const source = at(sources, pick.source)
     const made = source.examples[pick.record] ?? tokenise(source, pick.record, options)
@@ -118,6 +123,13 @@ export function openDataset(options: DatasetOptions): Dataset {
       text: isText[i] ?? false,
       share: shares[i] ?? 0,
     })),
+    teaches(source, record) {
+      const { records } = at(sources, source)
+      return (
+        answerBound(at(records, record), options.imageTokens) < options.maxLength ||
+        example({ source, record, epoch: 0 }).labels.some((label) => label !== IGNORED)
+      )
+    },
     async batchAt(step) {
       if (!Number.isSafeInteger(step) || step < 0) throw new InputError(`step ${step}: expected a whole number from 0`)
       const index = Math.floor(step / window)
@@ -129,6 +141,13 @@ export function openDataset(options: DatasetOptions): Dataset {
       return collate(samples.map(example), pixels, images, options.tokenizer.padId)
     },
   }
+}
+
+/** Positions before a record's first answer, at most: no token is shorter than a byte. Saves tokenising what cannot be too long. */
+function answerBound(record: TrainingRecord, imageTokens: number): number {
+  if (record.kind === 'text') return 1
+  const [question] = record.messages
+  return Buffer.byteLength(question?.value ?? '') + record.images.length * imageTokens + TURN_TOKENS
 }
 
 async function pixelsOf(
@@ -143,7 +162,7 @@ async function pixelsOf(
     if (record.kind === 'text') return []
     return record.images.map((file, i) => ({ file, record, kind: source.augment, key: hash(seed, AUGMENT, sample.number, i) }))
   })
-  const stored = await Promise.all(wanted.map(({ file }) => store.get(file)))
+  const stored = await Promise.all(wanted.map(({ file, kind }) => store.get(file, kind)))
   const each = 3 * imageSize * imageSize
   const pixels = new Float32Array(wanted.length * each)
   wanted.forEach(({ record, kind, key }, i) => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { smallConfig } from '../../tests/support/random-model.js'
 import { parseModelConfig } from '../model/config.js'
-import { modelParameters, type ParameterSpec, visionPrefix } from '../model/parameters.js'
+import { type ParameterSpec, visionPrefix } from '../model/parameter-spec.js'
+import { modelParameters } from '../model/parameters.js'
 import { isTrainable, tensorRates } from './groups.js'
 
 const config = parseModelConfig({ ...smallConfig, vision_config: { ...smallConfig.vision_config, num_hidden_layers: 3 } }, 'c')

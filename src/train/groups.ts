@@ -1,7 +1,7 @@
 /** Learning-rate scale and weight decay of each tensor (SPEC 11.1): layer-wise decay in the vision tower, a factor for the decoder. */
 import type { TensorRates } from '../engine/index.js'
 import type { ModelConfig } from '../model/config.js'
-import type { ModelPart, ParameterSpec } from '../model/parameters.js'
+import type { ModelPart, ParameterSpec } from '../model/parameter-spec.js'
 
 /** What the recipe says about rates. */
 export interface GroupOptions {

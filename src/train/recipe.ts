@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { InputError } from '../common/errors.js'
-import { type ModelPart, modelParts } from '../model/parameters.js'
+import { type ModelPart, modelParts } from '../model/parameter-spec.js'
 import { checkYaml } from './recipe-yaml.js'
 import { warmupSteps } from './schedule.js'
 

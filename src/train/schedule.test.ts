@@ -1,15 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { goldenFolders } from '../../tests/support/golden-folders.js'
 import { scheduleFactor, warmupSteps } from './schedule.js'
 
-const goldens = ['../../tests/data/goldens', '../../../shared/goldens']
-  .map((root) => fileURLToPath(new URL(`${root}/train/`, import.meta.url)))
-  .filter((dir) => existsSync(`${dir}schedule.json`))
-
 describe('the learning-rate schedule', () => {
-  it.each(goldens)('gives the golden rates of %s', (dir) => {
-    const { lr, warmup, total, base_lr: base } = JSON.parse(readFileSync(`${dir}schedule.json`, 'utf8'))
+  it.each(goldenFolders('train'))('gives the golden rates of %s', (dir) => {
+    const { lr, warmup, total, base_lr: base } = JSON.parse(readFileSync(join(dir, 'schedule.json'), 'utf8'))
     for (const [step, want] of Object.entries(lr)) {
       expect(base * scheduleFactor(Number(step), warmup, total)).toBeCloseTo(want as number, 12)
     }

@@ -14,7 +14,9 @@ import type { FlatParameters } from '../engine/index.js'
 /** One line of metrics.jsonl. */
 export interface StepMetrics {
   readonly step: number
+  /** Mean over the step's targets; null in the file when there were none. */
   readonly loss: number
+  readonly targets: number
   readonly gradientNorm: number
   readonly learningRate: number
   readonly samplesPerSecond: number
@@ -73,7 +75,7 @@ export function loadState(dir: string, p: FlatParameters, fingerprint: string): 
 export function lastLoss(file: string): number {
   if (!existsSync(file)) return Number.NaN
   const line = readFileSync(file, 'utf8').trim().split('\n').at(-1)
-  return line ? (JSON.parse(line) as StepMetrics).loss : Number.NaN
+  return line ? ((JSON.parse(line) as StepMetrics).loss ?? Number.NaN) : Number.NaN
 }
 
 /** Cuts metrics.jsonl to the steps before `step`, so that a resumed run does not list a step twice. */

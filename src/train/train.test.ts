@@ -1,31 +1,63 @@
 /** A training run as a whole: it learns, and a run cut off at any step continues with bit-equal losses. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { afterAll, describe, expect, it } from 'vitest'
 import { smallConfig } from '../../tests/support/random-model.js'
+import { openSafetensors } from '../checkpoint/safetensors.js'
+import { readRaw } from '../checkpoint/tensors.js'
 import { liveHandles } from '../engine/index.js'
 import { openModel, readParameter } from '../model/open-checkpoint.js'
 import { readImageClasses } from './image-labels.js'
 import { loadRecipe } from './recipe.js'
+import type { StepMetrics } from './state.js'
 import { train } from './train.js'
 
 const tokenizer = fileURLToPath(new URL('../../models/nano/tokenizer.model', import.meta.url))
 const work = mkdtempSync(join(tmpdir(), 'xcomposer-train-'))
 
-function recipe(name: string, steps: number, extra = ''): string {
+interface TextRecord {
+  readonly text: string
+}
+
+const counting: readonly TextRecord[] = Array.from({ length: 40 }, (_, i) => ({
+  text: `The number after ${i % 10} is ${(i % 10) + 1}.`,
+}))
+
+/** Writes a recipe with its data; `changes` replace fields of it, line by line. */
+function recipe(
+  name: string,
+  steps: number,
+  changes: Readonly<Record<string, string | number>> = {},
+  records: readonly object[] = counting,
+): string {
   const dir = join(work, name)
   mkdirSync(dir, { recursive: true })
   writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...smallConfig, vocab_size: 6000 }))
-  const records = Array.from({ length: 40 }, (_, i) => ({ id: `${i}`, text: `The number after ${i % 10} is ${(i % 10) + 1}.` }))
   writeFileSync(join(dir, 'text.jsonl'), records.map((r) => `${JSON.stringify(r)}\n`).join(''))
   const file = join(dir, 'recipe.yaml')
+  const fields = {
+    stage: 'language',
+    init: '{ config: config.json }',
+    tokenizer,
+    out: 'out',
+    data: '[{ file: text.jsonl }]',
+    batch_size: 8,
+    max_length: 64,
+    steps,
+    learning_rate: '3.0e-3',
+    checkpoint_every: 2,
+    seed: 5,
+    threads: 1,
+    ...changes,
+  }
   writeFileSync(
     file,
-    `stage: language\ninit: { config: config.json }\ntokenizer: ${tokenizer}\nout: out\ndata:\n  - file: text.jsonl\n` +
-      `batch_size: 8\nmax_length: 64\nsteps: ${steps}\nlearning_rate: 3.0e-3\ncheckpoint_every: 2\nseed: 5\nthreads: 1\n${extra}`,
+    Object.entries(fields)
+      .map(([field, value]) => `${field}: ${value}\n`)
+      .join(''),
   )
   return file
 }
@@ -34,7 +66,20 @@ const losses = (name: string) =>
   readFileSync(join(work, name, 'out', 'metrics.jsonl'), 'utf8')
     .trim()
     .split('\n')
-    .map((line) => JSON.parse(line) as { step: number; loss: number })
+    .map((line) => JSON.parse(line) as StepMetrics)
+
+const ask = (question: string, answer: string) => ({
+  conversations: [
+    { from: 'user', value: question },
+    { from: 'assistant', value: answer },
+  ],
+})
+
+/** The tensors of a state, without its metadata. */
+function stateTensors(file: string): Buffer {
+  const { tensors } = openSafetensors(file)
+  return Buffer.concat([...tensors.values()].map(readRaw))
+}
 
 describe('a training run', () => {
   it('learns, and writes a model directory that opens', async () => {
@@ -45,12 +90,12 @@ describe('a training run', () => {
     expect(openModel(result.out).specs.length).toBeGreaterThan(20)
   })
 
-  it.each(['', 'accumulate: 2\n'])(
+  it.each([{}, { accumulate: 2 }])(
     'cut off between checkpoints and continued, it repeats the uninterrupted losses to the bit (%j)',
-    async (extra) => {
-      const id = extra ? 'accumulated' : 'plain'
-      await train(loadRecipe(recipe(`${id}-whole`, 7, extra)), { resume: true })
-      const cut = loadRecipe(recipe(`${id}-cut`, 7, extra))
+    async (changes) => {
+      const id = 'accumulate' in changes ? 'accumulated' : 'plain'
+      await train(loadRecipe(recipe(`${id}-whole`, 7, changes)), { resume: true })
+      const cut = loadRecipe(recipe(`${id}-cut`, 7, changes))
       const stop = new AbortController()
       const watched = {
         resume: true,
@@ -60,6 +105,8 @@ describe('a training run', () => {
         },
       }
       await expect(train(cut, watched)).rejects.toThrow('cut off')
+      // An interrupt saves the state; a process that is killed cannot, and continues from the last checkpoint.
+      rmSync(join(cut.out, 'state', 'step-0000005.safetensors'))
       const notices: string[] = []
       await train(cut, { resume: true, onNotice: (line) => notices.push(line) })
       expect(notices).toEqual(['continuing after step 4'])
@@ -72,12 +119,64 @@ describe('a training run', () => {
   it('gives the same losses on any number of threads', async () => {
     await train(loadRecipe(recipe('one', 6)), { resume: true })
     for (const threads of [2, 3, 16]) {
-      const file = recipe(`on-${threads}`, 6)
-      writeFileSync(file, readFileSync(file, 'utf8').replace('threads: 1', `threads: ${threads}`))
-      await train(loadRecipe(file), { resume: true })
+      await train(loadRecipe(recipe(`on-${threads}`, 6, { threads })), { resume: true })
       for (const [i, { loss }] of losses(`on-${threads}`).entries()) expect(loss).toBeCloseTo(losses('one')[i]?.loss ?? 0, 3)
     }
     expect(liveHandles().byKind).toEqual({})
+  })
+
+  it('weighs every target the same: two records in one batch are two micro-batches are two threads', async () => {
+    const records = [{ text: 'One.' }, { text: 'A much longer text, of which many more tokens are learned than of the other.' }]
+    const same = { sort_window: 1, max_length: 40 }
+    const run = async (name: string, changes: Readonly<Record<string, number>>) => {
+      await train(loadRecipe(recipe(name, 4, { ...same, ...changes }, records)), { resume: true })
+      return losses(name)
+    }
+    const whole = await run('as-batch', { batch_size: 2 })
+    for (const [name, changes] of [
+      ['as-micro-batches', { batch_size: 1, accumulate: 2 }],
+      ['as-threads', { batch_size: 2, threads: 2 }],
+    ] as const) {
+      const parts = await run(name, changes)
+      for (const [i, { loss, gradientNorm, targets }] of parts.entries()) {
+        expect(targets).toBe(whole[i]?.targets)
+        expect(loss).toBeCloseTo(whole[i]?.loss ?? 0, 4)
+        expect(gradientNorm).toBeCloseTo(whole[i]?.gradientNorm ?? 0, 3)
+      }
+    }
+  })
+
+  it('leaves the weights as they are in a step without targets, and says so', async () => {
+    const long = ask('word '.repeat(200), 'never reached')
+    const notices: string[] = []
+    const file = recipe('empty-steps', 12, { batch_size: 1, sort_window: 1, checkpoint_every: 1, keep: 12 }, [
+      ...Array.from({ length: 3 }, () => long),
+      ask('Two?', 'three'),
+    ])
+    await train(loadRecipe(file), { resume: true, onNotice: (line) => notices.push(line) })
+    const [dir, steps] = [join(work, 'empty-steps', 'out', 'state'), losses('empty-steps')]
+    const bytes = (step: number) => stateTensors(join(dir, `step-${String(step).padStart(7, '0')}.safetensors`))
+    expect(new Set(steps.map(({ targets }) => targets > 0))).toEqual(new Set([true, false]))
+    for (const { step, loss, targets } of steps) {
+      if (step === 1) continue
+      expect(bytes(step).equals(bytes(step - 1)), `step ${step}`).toBe(targets === 0)
+      expect(loss === null).toBe(targets === 0)
+      const said = notices.some((line) => line.startsWith(`step ${step}: no record in it has anything to learn`))
+      expect(said).toBe(targets === 0)
+    }
+    for (const record of [0, 1, 2]) {
+      expect(notices).toContain(
+        `${join(work, 'empty-steps', 'text.jsonl')}: record ${record}: its answer begins after max_length 64, nothing of it is learned`,
+      )
+    }
+  })
+
+  it('is refused before its first step when no record teaches anything', async () => {
+    const file = recipe('nothing', 2, {}, [ask('word '.repeat(200), 'never reached')])
+    await expect(train(loadRecipe(file), { resume: true })).rejects.toThrow(
+      'the answer of every record begins after max_length 64, nothing can be learned',
+    )
+    expect(existsSync(join(work, 'nothing', 'out'))).toBe(false)
   })
 
   it('refuses the state of a recipe with other values', async () => {

@@ -6,12 +6,14 @@ import { writeSafetensors } from '../checkpoint/safetensors.js'
 import { writeAll, writeFileAtomically, writeTextAtomically } from '../common/atomic.js'
 import { InputError, XComposerError } from '../common/errors.js'
 import { makeFolders } from '../common/folders.js'
-import { adamwStep, allocate } from '../engine/index.js'
-import type { ModelConfig } from '../model/config.js'
+import { adamwStep } from '../engine/index.js'
+import type { ModelConfig, VisionConfig } from '../model/config.js'
+import { imageTokens, modelProjector } from '../model/image-rows.js'
 import { fillFresh } from '../model/initial-values.js'
-import type { ParameterSpec } from '../model/parameters.js'
+import type { ParameterSpec } from '../model/parameter-spec.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { type Batch, prefetch } from './batch.js'
+import { checkTargets } from './check-targets.js'
 import { openDataset } from './dataset.js'
 import { isTrainable, tensorRates } from './groups.js'
 import { imageTargets, nameDirections, readImageClasses } from './image-labels.js'
@@ -65,13 +67,14 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     sources: recipe.data,
     tokenizer,
     imageSize: start.config.vision?.imageSize ?? 0,
-    imageTokens: start.config.vision?.tokens ?? 0,
+    imageTokens: imageTokens(start.config),
     batchSize: recipe.batchSize,
     maxLength: recipe.maxLength,
     seed: recipe.seed,
     ...(recipe.textShare === undefined ? {} : { textShare: recipe.textShare }),
     window: recipe.sortWindow,
   })
+  checkTargets(dataset, recipe.maxLength, options.onNotice)
   const objective = recipe.stage === 'vision' ? 'names' : recipe.stage === 'align' ? 'align' : 'language'
   const classes = objective === 'language' ? undefined : readImageClasses(recipe.data.map(({ file }) => file))
   const batches = async (index: number): Promise<TrainingBatch & Batch> => {
@@ -118,6 +121,8 @@ class Run {
   private readonly fingerprint: string
   private readonly recent: { loss: number; seconds: number; samples: number }[] = []
   private notFinite = 0
+  /** Gradients of the micro-batches so far. */
+  private readonly sum: Float32Array | undefined
 
   constructor(
     private readonly recipe: Recipe,
@@ -128,6 +133,7 @@ class Run {
     private readonly options: TrainOptions,
   ) {
     this.states = join(recipe.out, 'state')
+    this.sum = recipe.accumulate > 1 ? new Float32Array(graph.parameters.gradients.length) : undefined
     this.metrics = join(recipe.out, 'metrics.jsonl')
     const { threads: _, checkpointEvery: __, keep: ___, file: ____, ...values } = recipe
     this.fingerprint = createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 16)
@@ -140,29 +146,29 @@ class Run {
       rmSync(this.states, { recursive: true, force: true })
       rmSync(this.metrics, { force: true })
     }
-    let step = loadState(this.states, graph.parameters, this.fingerprint)
+    const first = loadState(this.states, graph.parameters, this.fingerprint)
+    let step = first
     trimMetrics(this.metrics, step)
     if (step > 0) options.onNotice?.(`continuing after step ${step}`)
     const rates = tensorRates(this.start.config, this.specs, recipeRates(recipe))
     const adam = { betas: recipe.betas, epsilon: recipe.eps, maxNorm: recipe.clip }
     for (; step < recipe.steps; step++) {
+      // What was learned since the last checkpoint is kept: calling again goes on here.
+      if (options.signal?.aborted && step > first) saveState(this.states, graph.parameters, step, this.fingerprint, recipe.keep)
       options.signal?.throwIfAborted()
       const began = performance.now()
-      let loss = 0
-      let samples = 0
-      const sum = recipe.accumulate > 1 ? allocate('f32', graph.parameters.gradients.length) : undefined
-      for (let micro = 0; micro < recipe.accumulate; micro++) {
-        const batch = await this.batchAt(step * recipe.accumulate + micro)
-        loss += (await graph.step(batch)) / recipe.accumulate
-        samples += batch.rows
-        if (sum) accumulate(sum, graph.parameters.gradients, 1 / recipe.accumulate)
-      }
-      if (sum) graph.parameters.gradients.set(sum)
+      const { loss, targets, samples } = await this.forwardBackward(step)
       const learningRate = recipe.learningRate * scheduleFactor(step + 1, recipe.warmupSteps, recipe.steps + 1)
-      const gradientNorm = adamwStep(graph.parameters, rates, step + 1, learningRate, adam, graph.pool)
-      this.checkFinite(step + 1, loss, gradientNorm)
+      const usable = targets > 0 && Number.isFinite(loss)
+      const gradientNorm = usable
+        ? adamwStep(graph.parameters, rates, step + 1, learningRate, adam, targets, graph.pool)
+        : Number.NaN
+      this.checkStep(step + 1, targets, loss, gradientNorm)
       const seconds = (performance.now() - began) / 1000
-      this.note({ step: step + 1, loss, gradientNorm, learningRate, samplesPerSecond: samples / seconds, seconds }, samples)
+      this.note(
+        { step: step + 1, loss, targets, gradientNorm, learningRate, samplesPerSecond: samples / seconds, seconds },
+        samples,
+      )
       if ((step + 1) % recipe.checkpointEvery === 0 || step + 1 === recipe.steps) {
         saveState(this.states, graph.parameters, step + 1, this.fingerprint, recipe.keep)
       }
@@ -181,17 +187,40 @@ class Run {
     await graph.step(await this.batchAt(0))
     const words = wordEmbeddings(start)
     const factor = Math.sqrt(words.reduce((sum, v) => sum + v * v, 0) / words.length) / graph.rowSize
+    const { output } = modelProjector(start.config, start.config.vision as VisionConfig)
     for (const t of graph.parameters.tensors) {
-      if (!t.name.startsWith('vision_proj.2.')) continue
+      if (!t.name.startsWith(`${output}.`)) continue
       const values = graph.parameters.view(graph.parameters.weights, t)
       for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * factor
     }
   }
 
-  private checkFinite(step: number, loss: number, norm: number): void {
+  /** The micro-batches of a step: gradients summed over them, the mean loss of all their targets (NaN when there are none). */
+  private async forwardBackward(step: number): Promise<{ loss: number; targets: number; samples: number }> {
+    const { recipe, graph } = this
+    const { gradients } = graph.parameters
+    let [loss, targets, samples] = [0, 0, 0]
+    this.sum?.fill(0)
+    for (let micro = 0; micro < recipe.accumulate; micro++) {
+      const batch = await this.batchAt(step * recipe.accumulate + micro)
+      const result = await graph.step(batch)
+      loss += result.loss
+      targets += result.targets
+      samples += batch.rows
+      if (this.sum && result.targets > 0) addTo(this.sum, gradients)
+    }
+    if (this.sum) gradients.set(this.sum)
+    return { loss: loss / targets, targets, samples }
+  }
+
+  private checkStep(step: number, targets: number, loss: number, norm: number): void {
+    if (targets === 0) {
+      this.options.onNotice?.(`step ${step}: no record in it has anything to learn within max_length; the weights are unchanged`)
+      return
+    }
     this.notFinite = Number.isFinite(loss) && Number.isFinite(norm) ? 0 : this.notFinite + 1
     if (this.notFinite > 0)
-      this.options.onNotice?.(`step ${step}: loss ${loss}, gradient norm ${norm}: this step changed nothing`)
+      this.options.onNotice?.(`step ${step}: loss ${loss}, gradient norm ${norm}; the weights are unchanged`)
     if (this.notFinite >= 10) {
       throw new XComposerError(
         `${this.recipe.file}: ten steps in a row without a finite loss; lower learning_rate or check the data`,
@@ -205,11 +234,12 @@ class Run {
     if (this.recent.length > 50) this.recent.shift()
     const total = (pick: (r: { loss: number; seconds: number; samples: number }) => number) =>
       this.recent.reduce((a, r) => a + pick(r), 0)
+    const learned = this.recent.filter((r) => Number.isFinite(r.loss))
     const time = total((r) => r.seconds)
     this.options.onProgress?.({
       step: metrics.step,
       steps: this.recipe.steps,
-      loss: total((r) => r.loss) / this.recent.length,
+      loss: learned.reduce((a, r) => a + r.loss, 0) / learned.length,
       samplesPerSecond: total((r) => r.samples) / time,
       secondsLeft: ((this.recipe.steps - metrics.step) * time) / this.recent.length,
     })
@@ -242,6 +272,6 @@ function recipeRates(recipe: Recipe) {
   }
 }
 
-function accumulate(sum: Float32Array, part: Float32Array, factor: number): void {
-  for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + factor * (part[i] as number)
+function addTo(sum: Float32Array, part: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (part[i] as number)
 }

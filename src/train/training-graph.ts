@@ -3,8 +3,8 @@
  * without images (a text batch runs a graph that has no vision tower and no PLoRA rows); both write the same gradients.
  *
  * With several threads a batch is cut into that many parts, which run side by side with one thread each: no operation waits for
- * the threads of another, and what is not a product is divided as well. Each part writes its own gradients, weighted by
- * its share of the targets, and these are added.
+ * the threads of another, and what is not a product is divided as well. The loss is a sum over targets, so the gradients of the
+ * parts add up to those of the batch; whoever makes the optimiser's step divides by the targets of the whole step.
  */
 import {
   add,
@@ -32,8 +32,8 @@ import type { ModelConfig } from '../model/config.js'
 import { causalMask, sequenceAttention } from '../model/decoder/attention.js'
 import { decoder } from '../model/decoder/decoder.js'
 import { rotaryTables } from '../model/decoder/rotary.js'
-import type { ParameterSpec } from '../model/parameters.js'
-import { projector } from '../model/projector/mlp.js'
+import { imageTokens, projectFeatures } from '../model/image-rows.js'
+import type { ParameterSpec } from '../model/parameter-spec.js'
 import { visionTower } from '../model/vision/tower.js'
 import { floatWeights } from '../model/weights.js'
 import { type Batch, splitBatch } from './batch.js'
@@ -55,17 +55,26 @@ export type Objective = 'language' | 'names' | 'align'
 export const classifierHead = 'names_head.weight'
 export const wordsHead = 'words_head.weight'
 
-/** What one loss is about: places of labelled rows (flat, `rank` numbers each) and the class or token of each. */
-interface Targets {
+/** What one cross entropy is about: places of labelled rows (flat, `rank` numbers each), the class or token of each and its weight. */
+interface Term {
   readonly places: readonly number[]
   readonly rank: number
   readonly ids: readonly number[]
+  /** Default: 1 each. */
+  readonly weights?: readonly number[]
 }
 
-/** A part of a batch on its way through a session. */
-interface Part {
-  readonly batch: TrainingBatch
-  readonly losses: ReadonlyMap<string, Targets>
+/** What a batch has to teach: how many targets, and the terms of the loss, which is a sum over them. */
+interface Targets {
+  readonly count: number
+  readonly terms: ReadonlyMap<string, Term>
+}
+
+/** What a pass over a batch gives; its gradients, of the same sum, are left in `parameters.gradients`. */
+export interface StepResult {
+  /** Sum over the targets. */
+  readonly loss: number
+  readonly targets: number
 }
 
 /** Memory for the gradients of further parts at most: larger models share the threads inside each operation instead. */
@@ -126,31 +135,35 @@ export class TrainingGraph {
     this.tables = { cos: Value.of('f32', half, cos), sin: Value.of('f32', half, sin), first: Value.zeros('i64', [1]) }
   }
 
-  /** Loss of a batch; its gradients are left in `parameters.gradients`. NaN when the batch has nothing to learn. */
-  async step(batch: TrainingBatch): Promise<number> {
-    const parts = this.parts === 1 ? [batch] : splitWithTargets(batch, this.parts)
-    const planned = parts.map((part): Part => ({ batch: part, losses: this.targets(part) }))
-    const totals = new Map<string, number>()
-    for (const { losses } of planned) for (const [name, { ids }] of losses) totals.set(name, (totals.get(name) ?? 0) + ids.length)
-    if ([...totals.values()].some((n) => n === 0)) return Number.NaN
-    const losses = await Promise.all(planned.map((part, i) => this.runPart(part, i, totals)))
+  /**
+   * Forward and backward pass of a batch. Of a batch without targets nothing is computed: loss 0, and `parameters.gradients` is left as
+   * it is.
+   */
+  async step(batch: TrainingBatch): Promise<StepResult> {
+    const parts = (this.parts === 1 ? [batch] : splitWithTargets(batch, this.parts)).map((part) => ({
+      part,
+      targets: this.targets(part),
+    }))
+    const count = parts.reduce((sum, { targets }) => sum + targets.count, 0)
+    if (count === 0) return { loss: 0, targets: 0 }
+    const losses = await Promise.all(parts.map(({ part, targets }, i) => this.runPart(part, targets, i)))
     for (const unused of this.parameters.partGradients.slice(parts.length - 1)) unused.fill(0)
     this.pool?.gather()
-    return losses.reduce((sum, loss) => sum + loss, 0)
+    return { loss: losses.reduce((sum, loss) => sum + loss, 0), targets: count }
   }
 
-  private targets(batch: TrainingBatch): Map<string, Targets> {
-    if (this.objective === 'language') return new Map([['target', nextTokenTargets(batch)]])
-    const rows = this.objective === 'align' ? (this.config.vision?.tokens ?? 0) : undefined
-    const names = new Map([['target', classTargets(batch.targets?.names ?? [], rows)]])
-    return this.trained.has(wordsHead) ? names.set('word', classTargets(batch.targets?.words ?? [])) : names
+  private targets(batch: TrainingBatch): Targets {
+    if (this.objective === 'language') return nextTokenTargets(batch)
+    const { names = [], words = [] } = batch.targets ?? {}
+    if (this.objective === 'align') return alignTargets(names, imageTokens(this.config))
+    return classTargets(names, this.trained.has(wordsHead) ? words : undefined)
   }
 
-  /** One part's share of the loss; writes the part's gradient array whole. */
-  private async runPart({ batch, losses }: Part, part: number, totals: ReadonlyMap<string, number>): Promise<number> {
+  /** The loss of one part; writes the part's gradient array whole. */
+  private async runPart(batch: TrainingBatch, targets: Targets, part: number): Promise<number> {
     const flat = part === 0 ? this.parameters.gradients : (this.parameters.partGradients[part - 1] as Float32Array)
     const views = part === 0 ? this.parameters.gradientValues : this.parameters.partGradientValues[part - 1]
-    if (this.objective !== 'language' && batch.images === 0) {
+    if (targets.count === 0) {
       flat.fill(0)
       return 0
     }
@@ -162,12 +175,13 @@ export class TrainingGraph {
     }
     const { session, gradients: reached } = this.session(kind, part)
     const inputs: Record<string, Value> = {}
-    for (const [name, targets] of losses) {
-      // A part may have no targets while another has: any row stands for them then, with no weight.
-      const { places, ids } = targets.ids.length > 0 ? targets : { places: new Array<number>(targets.rank).fill(0), ids: [0] }
-      inputs[`${name}_index`] = keep(Value.of('i64', [ids.length, targets.rank], toInt64(places)))
+    for (const [name, term] of targets.terms) {
+      // Another term of the part has targets: any row stands for this one's, with no weight.
+      const none = { places: new Array<number>(term.rank).fill(0), ids: [0], weights: [0] }
+      const { places, ids, weights = ids.map(() => 1) } = term.ids.length > 0 ? term : none
+      inputs[`${name}_index`] = keep(Value.of('i64', [ids.length, term.rank], toInt64(places)))
       inputs[`${name}_ids`] = keep(Value.of('i64', [ids.length], toInt64(ids)))
-      inputs[`${name}_share`] = keep(Value.of('f32', [], Float32Array.of(targets.ids.length / (totals.get(name) ?? 1))))
+      inputs[`${name}_weights`] = keep(Value.of('f32', [ids.length], Float32Array.from(weights)))
     }
     if (kind === 'align') {
       const rows = inputs.target_ids?.shape[0] as number
@@ -258,9 +272,9 @@ export class TrainingGraph {
     let x = embedding(g, w.tensor(g, 'model.tok_embeddings.weight'), ids, c.padId)
     let image: Tensor | undefined
     if (pictures && vision) {
-      const rows = product('images', vision.tokens)
+      const rows = product('images', imageTokens(this.config))
       image = g.input('image_index', 'i64', [rows, 2])
-      x = setRows(g, x, image, reshape(g, projector(g, w, this.features(g)), [rows, c.hiddenSize]))
+      x = setRows(g, x, image, reshape(g, projectFeatures(g, w, this.config, this.features(g)), [rows, c.hiddenSize]))
     }
     const half = [this.tables.cos.shape[0] as number, c.headDim / 2]
     const attend = sequenceAttention(c, {
@@ -285,20 +299,25 @@ export class TrainingGraph {
    * direction counts here; how large they are is an output beside the loss.
    */
   private alignLoss(g: Graph): Tensor {
-    const rows = gatherRows(g, projector(g, this.weights(), this.features(g)), this.targetIndex(g, 'target', 2))
+    const rows = gatherRows(
+      g,
+      projectFeatures(g, this.weights(), this.config, this.features(g)),
+      this.targetIndex(g, 'target', 2),
+    )
     const squares = reshape(g, mean(g, mul(g, rows, rows), 1), [1, 'targets', 1])
     g.output('row_square', reshape(g, matmul(g, g.input('each_row', 'f32', [1, 1, 'targets']), squares), []))
     return this.labelledLossOf(g, normalised(g, rows), classifierHead, 'target')
   }
 
-  /** Mean loss of the labelled rows, times the part's share of the batch's targets. */
+  /** Weighted sum of the losses of the labelled rows. */
   private labelledLoss(g: Graph, x: Tensor, rank: number, head: string, name: string): Tensor {
     return this.labelledLossOf(g, gatherRows(g, x, this.targetIndex(g, name, rank)), head, name)
   }
 
   private labelledLossOf(g: Graph, rows: Tensor, head: string, name: string): Tensor {
-    const loss = linearCrossEntropy(g, rows, this.weights().tensor(g, head), g.input(`${name}_ids`, 'i64', [`${name}s`]))
-    return mul(g, loss, g.input(`${name}_share`, 'f32', []))
+    const count = `${name}s`
+    const [ids, weights] = [g.input(`${name}_ids`, 'i64', [count]), g.input(`${name}_weights`, 'f32', [count])]
+    return linearCrossEntropy(g, rows, this.weights().tensor(g, head), ids, weights)
   }
 
   private targetIndex(g: Graph, name: string, rank: number): Tensor {
@@ -336,19 +355,36 @@ function nextTokenTargets(batch: TrainingBatch): Targets {
       ids.push(label)
     }
   }
-  return { places, rank: 2, ids }
+  return { count: ids.length, terms: new Map([['target', { places, rank: 2, ids }]]) }
 }
 
 /** Rows of an image that are brought near its name in one step: evenly spread, the first one another for each image. */
 const ALIGNED_ROWS = 8
 
-/** The images that have a class, and their classes; with `rows` an image, some of its rows instead of the whole. */
-function classTargets(targets: readonly ImageTarget[], rows?: number): Targets {
-  if (rows === undefined) return { places: targets.map((t) => t.image), rank: 1, ids: targets.map((t) => t.class) }
+/** Images by name and by the words that they share; an image's words weigh as much together as its name. */
+function classTargets(names: readonly ImageTarget[], words: readonly ImageTarget[] | undefined): Targets {
+  const term = (targets: readonly ImageTarget[]) => ({
+    places: targets.map((t) => t.image),
+    rank: 1,
+    ids: targets.map((t) => t.class),
+  })
+  const images = new Set([...names, ...(words ?? [])].map((t) => t.image))
+  const terms = new Map<string, Term>([['target', term(names)]])
+  if (words) {
+    const counts = new Map<number, number>()
+    for (const { image } of words) counts.set(image, (counts.get(image) ?? 0) + 1)
+    terms.set('word', { ...term(words), weights: words.map(({ image }) => 1 / (counts.get(image) as number)) })
+  }
+  return { count: images.size, terms }
+}
+
+/** Some of the `rows` of each image that has a name, and the name's class. */
+function alignTargets(names: readonly ImageTarget[], rows: number): Targets {
   const count = Math.min(ALIGNED_ROWS, rows)
   const rowOf = (image: number, i: number): number => (image + Math.floor((i * rows) / count)) % rows
-  const chosen = targets.flatMap((t) => Array.from({ length: count }, (_, i) => ({ ...t, row: rowOf(t.image, i) })))
-  return { places: chosen.flatMap((t) => [t.image, t.row]), rank: 2, ids: chosen.map((t) => t.class) }
+  const chosen = names.flatMap((t) => Array.from({ length: count }, (_, i) => ({ ...t, row: rowOf(t.image, i) })))
+  const term = { places: chosen.flatMap((t) => [t.image, t.row]), rank: 2, ids: chosen.map((t) => t.class) }
+  return { count: chosen.length, terms: new Map([['target', term]]) }
 }
 
 /** Rows at a mean square of 1. */

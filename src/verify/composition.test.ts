@@ -1,12 +1,11 @@
-import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, test } from 'vitest'
+import { goldenFolders } from '../../tests/support/golden-folders.js'
 import { check } from './composition.js'
 
-const root = path.resolve(import.meta.dirname, '../..')
-const folders = [path.join(root, 'tests/data/goldens/composition'), path.resolve(root, '../shared/goldens/composition')]
+const folders = goldenFolders('composition')
 
 async function failures(dir: string): Promise<{ cases: number; failed: string[] }> {
   const failed: string[] = []
@@ -18,7 +17,7 @@ async function failures(dir: string): Promise<{ cases: number; failed: string[] 
   return { cases, failed }
 }
 
-test.each(folders.filter((dir) => existsSync(dir)))('composition prompts and parsers agree with %s', async (dir) => {
+test.each(folders)('composition prompts and parsers agree with %s', async (dir) => {
   const { cases, failed } = await failures(dir)
   expect(failed).toEqual([])
   expect(cases).toBeGreaterThan(100)

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { encodeMessageImages } from '../chat/images.js'
 import { XComposer } from '../inference/xcomposer.js'
+import { imageTokens } from '../model/image-rows.js'
 import { openModel } from '../model/open-checkpoint.js'
 import { chatPrompt, evaluationPrompt, type Prompt } from '../text/prompt.js'
 import type { Tokenizer } from '../text/tokenizer.js'
@@ -46,7 +47,9 @@ export const check: GoldenCheck = {
     try {
       for (const name of golden.names) {
         const picture = name.replace(/\.projected_first8$/, '')
-        const rows = (await encodeMessageImages(model, [{ file: join(dir, picture) }]))[0] as Float32Array
+        const rows = (
+          await encodeMessageImages(model, [{ file: join(dir, picture) }], { reading: 'reference' })
+        )[0] as Float32Array
         const wanted = golden.floats(name)
         const d = difference(rows.subarray(0, wanted.length), wanted, 1e-4, 0)
         yield { name: `features of ${picture}`, passed: d.ratio <= 1, largestError: d.largest }
@@ -60,13 +63,14 @@ export const check: GoldenCheck = {
 
 async function* checkCase(model: XComposer, dir: string, name: string, c: Case): AsyncGenerator<CaseResult> {
   const { tokenizer } = model
-  const prompt = promptOf(tokenizer, c, model.config.vision?.tokens ?? 0)
+  const prompt = promptOf(tokenizer, c, imageTokens(model.config))
   if (c.length !== undefined) {
     yield { name: `${name}: length`, passed: prompt.length === c.length, detail: `${prompt.length} against ${c.length}` }
   }
   const features = await encodeMessageImages(
     model,
     c.images.map((image) => ({ file: join(dir, image) })),
+    { reading: 'reference' },
   )
   const start = () => model.prefill(prompt.parts, features)
   const settings =

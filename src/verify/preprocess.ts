@@ -44,7 +44,7 @@ export const check: GoldenCheck = {
     const resized = tensors('resized_u8')
     const floats = tensors('f32_example')
     for (const c of z.array(Case).parse(JSON.parse(readFileSync(join(dir, 'expected.json'), 'utf8')))) {
-      const got = await decodeImage(join(dir, 'images', c.file))
+      const got = await decodeImage(join(dir, 'images', c.file), { reading: 'reference' })
       const reference = decoded.get(c.file)
       yield decoding(c, got, reference)
       const image = reference ? imageOf(reference) : got

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { adamwStep, type FlatParameters, type FlatTensor } from '../engine/index.js'
 import { openModel, readParameter } from '../model/open-checkpoint.js'
-import type { ParameterSpec } from '../model/parameters.js'
+import type { ParameterSpec } from '../model/parameter-spec.js'
 import { tensorRates } from '../train/groups.js'
 import { type TrainingBatch, TrainingGraph } from '../train/training-graph.js'
 import type { CaseResult, GoldenCheck } from './check.js'
@@ -86,16 +86,18 @@ async function* checkStage(dir: string, name: string): AsyncGenerator<CaseResult
     }
     const options = { betas: stage.hyper.betas, epsilon: stage.hyper.eps, maxNorm: stage.hyper.max_grad_norm }
     for (let step = 0; step < stage.losses.length; step++) {
-      yield* stepCase(`${name}: loss ${step + 1}`, await graph.step(batch), stage.losses[step] as number, 1e-5)
+      const { loss, targets } = await graph.step(batch)
+      yield* stepCase(`${name}: loss ${step + 1}`, loss / targets, stage.losses[step] as number, 1e-5)
       if (step === 0) {
         const golden = goldenTensors(join(dir, `${name}_grads_step1.safetensors`))
-        yield* compareTensors(`${name}: gradients`, p, p.gradients, golden, (t, got, wanted) => {
+        const mean = p.gradients.map((g) => g / targets)
+        yield* compareTensors(`${name}: gradients`, p, mean, golden, (t, got, wanted) => {
           const tolerance = 1e-5 + 1e-3 * (stage.tensors[t.name]?.grad_abs_max ?? 0)
           const d = difference(got, wanted, tolerance, 0)
           return { error: d.largest, passed: d.ratio <= 1 }
         })
       }
-      const norm = adamwStep(p, rates, step + 1, stage.lrs[step] as number, options)
+      const norm = adamwStep(p, rates, step + 1, stage.lrs[step] as number, options, targets)
       yield* stepCase(`${name}: gradient norm ${step + 1}`, norm, stage.grad_norms_before_clip[step] as number, 1e-3)
     }
     const golden = goldenTensors(join(dir, `${name}_params_after3.safetensors`))

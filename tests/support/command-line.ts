@@ -1,4 +1,5 @@
 /** The command line as tests call it, and a small model with a tokenizer for it to answer with. */
+
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -31,7 +31,7 @@ function filled(sizes: Record<string, number>): FlatParameters {
 function steps(p: FlatParameters, count: number, pool?: OptimizerPool): { norms: number[]; bits: string[] } {
   const norms: number[] = []
   for (let step = 1; step <= count; step++) {
-    norms.push(adamwStep(p, rates, step, 1e-3, options, pool))
+    norms.push(adamwStep(p, rates, step, 1e-3, options, 1, pool))
     p.gradients.set(p.gradients.map((g) => g * 0.75))
   }
   const bits = (flat: Float32Array) => createHash('sha256').update(flat).digest('hex')
@@ -43,7 +43,7 @@ describe('adamwStep', () => {
     const p = filled({ a: 5, b: 3 })
     const [w, g, m, v] = [p.weights, p.gradients, p.firstMoment, p.secondMoment].map((flat) => Array.from(flat))
     const norm = Math.hypot(...(g as number[]))
-    expect(adamwStep(p, rates, 3, 1e-2, options)).toBeCloseTo(norm, 6)
+    expect(adamwStep(p, rates, 3, 1e-2, options, 1)).toBeCloseTo(norm, 6)
     for (const t of p.tensors) {
       const { lrScale, weightDecay } = rates.get(t.name) ?? { lrScale: 1, weightDecay: 0 }
       for (let i = t.offset; i < t.offset + t.length; i++) {
@@ -62,7 +62,7 @@ describe('adamwStep', () => {
     const p = filled({ a: 40 })
     p.gradients[7] = Number.NaN
     const before = p.weights.slice()
-    expect(adamwStep(p, rates, 1, 1e-3, options)).toBeNaN()
+    expect(adamwStep(p, rates, 1, 1e-3, options, 1)).toBeNaN()
     expect(p.weights).toEqual(before)
     p.dispose()
   })
@@ -97,7 +97,7 @@ describe('threads', () => {
   it('serve only the parameters they were made for', () => {
     const [p, other] = [filled({ a: 4 }), filled({ a: 4 })]
     const pool = new OptimizerPool(p, 0)
-    expect(() => adamwStep(other, rates, 1, 1e-3, options, pool)).toThrow('the pool was made for other parameters')
+    expect(() => adamwStep(other, rates, 1, 1e-3, options, 1, pool)).toThrow('the pool was made for other parameters')
     pool.dispose()
     p.dispose()
     other.dispose()

@@ -32,12 +32,12 @@ function fillRates(
   step: number,
   rate: number,
   options: AdamWOptions,
-  norm: number,
+  gradientScale: number,
 ): void {
   const [b1, b2] = options.betas
   const correction1 = 1 - b1 ** step
   const correction2 = Math.sqrt(1 - b2 ** step)
-  memory.scalars.set([Math.min(1, options.maxNorm / (norm + 1e-6)), b1, b2, options.epsilon * correction2])
+  memory.scalars.set([gradientScale, b1, b2, options.epsilon * correction2])
   p.tensors.forEach(({ name, offset, length }, i) => {
     const { lrScale, weightDecay } = rates.get(name) ?? { lrScale: 1, weightDecay: 0 }
     const r = rate * lrScale
@@ -50,6 +50,7 @@ function fillRates(
  * One update in place.
  * @param step 1 for the first update (bias correction)
  * @param rate learning rate of this step
+ * @param divisor what the gradients are divided by first: the targets that they are a sum over
  * @param pool threads that share the work; the result is the same to the bit without it
  * @returns the gradients' norm before clipping; when it is not finite nothing is changed
  * @throws XComposerError when the pool was made for other parameters, or one of its threads failed
@@ -60,15 +61,16 @@ export function adamwStep(
   step: number,
   rate: number,
   options: AdamWOptions,
+  divisor: number,
   pool?: OptimizerPool,
 ): number {
   if (pool && pool.parameters !== p) throw new XComposerError('adamwStep: the pool was made for other parameters')
   const memory = pool?.memory ?? optimiserMemory(p)
   const run = (task: number) => (pool ? pool.run(task) : runAlone(memory, task))
   run(tasks.norm)
-  const norm = Math.sqrt(memory.sums.reduce((a, b) => a + b, 0))
+  const norm = Math.sqrt(memory.sums.reduce((a, b) => a + b, 0)) / divisor
   if (!Number.isFinite(norm)) return norm
-  fillRates(memory, p, rates, step, rate, options, norm)
+  fillRates(memory, p, rates, step, rate, options, Math.min(1, options.maxNorm / (norm + 1e-6)) / divisor)
   run(tasks.update)
   return norm
 }

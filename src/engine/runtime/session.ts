@@ -133,7 +133,7 @@ export class Session {
 
   /**
    * Runs the graph on bound memory; one run at a time per session. Outputs are complete when the promise resolves.
-   * @param giveBack return the memory of intermediate results to the system afterwards: for large runs that do not come again at once
+   * @param shrinkArena return the memory of intermediate results to the system afterwards: for large runs that do not come again at once
    */
   async run(bindings: Bindings, shrinkArena = false): Promise<void> {
     if (this.disposed) throw new XComposerError('a session was used after it was disposed')

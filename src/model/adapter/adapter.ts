@@ -4,7 +4,8 @@
  */
 import type { z } from 'zod'
 import { type Graph, gatherRows, type RowIndex, type Tensor } from '../../engine/index.js'
-import type { DecoderLinear, ParameterSpec } from '../parameters.js'
+import type { DecoderLinear } from '../decoder/linears.js'
+import type { ParameterSpec } from '../parameter-spec.js'
 import type { Weights } from '../weights.js'
 
 /** Which rows are image rows: those of an index, all of them, or none (a graph for text alone). */

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { setRows } from '../../engine/index.js'
-import type { ParameterSpec } from '../parameters.js'
+import type { ParameterSpec } from '../parameter-spec.js'
 import { dense } from '../weights.js'
 import type { Adapter } from './adapter.js'
 

@@ -1,7 +1,8 @@
 /** The low-rank path that PLoRA and LoRA share: scale * B A x beside a linear layer. */
 import { z } from 'zod'
 import { type Graph, scale, type Tensor } from '../../engine/index.js'
-import type { DecoderLinear, ParameterSpec } from '../parameters.js'
+import type { DecoderLinear } from '../decoder/linears.js'
+import type { ParameterSpec } from '../parameter-spec.js'
 import type { Weights } from '../weights.js'
 
 /** Rank and scale of a path; configurations give the scale as alpha = scale * rank. */

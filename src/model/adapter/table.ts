@@ -1,6 +1,7 @@
 /** The adapters that config.json's "adapter" may name, each by its `type`. */
 import type { Graph, Tensor } from '../../engine/index.js'
-import type { DecoderLinear, ParameterSpec } from '../parameters.js'
+import type { DecoderLinear } from '../decoder/linears.js'
+import type { ParameterSpec } from '../parameter-spec.js'
 import type { Weights } from '../weights.js'
 import type { Adapter, MarkedRows } from './adapter.js'
 import { expert } from './expert.js'

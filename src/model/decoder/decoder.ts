@@ -6,8 +6,8 @@ import { add, type Graph, gatherRows, mul, type RowIndex, rmsNorm, silu, type Te
 import { type ImageRows, type MarkedRows, markRows } from '../adapter/adapter.js'
 import { adapterOf } from '../adapter/table.js'
 import type { DecoderConfig } from '../config.js'
-import { type DecoderLinear, decoderLinears } from '../parameters.js'
 import type { Weights } from '../weights.js'
+import { type DecoderLinear, decoderLinears } from './linears.js'
 
 /** Attention of one layer: qkv [batch, tokens, (heads + 2 kvHeads) d] -> [batch, tokens, heads d]. */
 export type Attend = (g: Graph, qkv: Tensor, layer: number) => Tensor

@@ -1,0 +1,50 @@
+/** `--image` and a dialogue's `/image`: a picture's file, or what a pipe gives. What cannot be one is named. */
+import { createReadStream, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ChatImage } from '../chat/chat.js'
+import { InputError } from '../common/errors.js'
+import type { Io } from './io.js'
+import { pastedPath } from './pasted-path.js'
+
+/** The value that stands for standard input. */
+export const STANDARD_INPUT = '-'
+/** What a pipe may bring; the decoder takes no more either. */
+const MOST_BYTES = 200 * 1024 * 1024
+const PICTURE = /\.(png|jpe?g|webp|gif)$/i
+
+/**
+ * The picture that a value of `--image` names; a pipe is read to its end.
+ * @throws InputError for an address, a folder, or a file that is not there
+ */
+export async function imageArgument(value: string, io: Pick<Io, 'input' | 'signal'>): Promise<ChatImage> {
+  if (value === STANDARD_INPUT) return { bytes: await readAll(io.input, 'standard input', io.signal), name: 'standard input' }
+  const file = value.includes('\0') ? value : pastedPath(value)
+  const stat = file.includes('\0') ? undefined : statSync(file, { throwIfNoEntry: false })
+  if (stat?.isFile()) return { file }
+  if (stat?.isDirectory()) throw new InputError(`--image: "${file}" is a folder, expected a picture${example(file)}`)
+  if (stat) return { bytes: await readAll(createReadStream(file), file, io.signal), name: file }
+  if (/^[a-z][a-z+.-]+:\/\//i.test(value))
+    throw new InputError(
+      `--image: "${value}" is an address, which is not fetched; download it first: curl -L -o picture "${value}"`,
+    )
+  throw new InputError(`--image: no file "${file}"; expected a png, jpeg, webp or gif picture`)
+}
+
+function example(folder: string): string {
+  const name = readdirSync(folder).find((entry) => PICTURE.test(entry))
+  return name === undefined ? '' : `; name its files one by one, as in --image "${join(folder, name)}"`
+}
+
+async function readAll(stream: NodeJS.ReadableStream, name: string, signal: AbortSignal): Promise<Uint8Array> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of stream) {
+    signal.throwIfAborted()
+    const bytes = Buffer.from(chunk)
+    size += bytes.length
+    if (size > MOST_BYTES) throw new InputError(`--image: ${name} gives more than ${MOST_BYTES} bytes; expected one picture`)
+    chunks.push(bytes)
+  }
+  if (size === 0) throw new InputError(`--image: ${name} gave nothing; expected a png, jpeg, webp or gif picture`)
+  return Buffer.concat(chunks)
+}
