@@ -34,7 +34,7 @@ export async function writePicture(dir: string, seed: number): Promise<string> {
  */
 export function writeDecoder(dir: string, model: string, ids: readonly number[]): string {
   const checkpoint = openModel(model)
-  const specs = checkpoint.specs.filter((s) => s.group === 'decoder')
+  const specs = checkpoint.specs.filter((s) => s.part === 'decoder')
   const blocks = specs.find((s) => checkpoint.formats.has(s.name))
   if (blocks) throw new InputError(`${model}: tensor "${blocks.name}" is quantised; the PyTorch peer needs a float model`)
   const file = join(dir, 'decode.safetensors')

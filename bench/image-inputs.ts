@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeSafetensors } from '../src/checkpoint/safetensors.js'
+import { InputError } from '../src/common/errors.js'
 import { decodeImage } from '../src/image/decode.js'
 import { preprocess } from '../src/image/preprocess.js'
 import type { ModelConfig } from '../src/model/config.js'
@@ -13,6 +14,8 @@ import type { PromptPart } from '../src/text/prompt.js'
 
 /** A configuration as a complete config.json: the released ones leave half of it to the reader. */
 export function configJson({ decoder: d, vision: v, maxLength }: ModelConfig): Record<string, unknown> {
+  const { adapter } = d
+  if (adapter.type !== 'plora') throw new InputError(`adapter ${adapter.type}: the peer has PLoRA only`)
   return {
     vocab_size: d.vocabularySize,
     hidden_size: d.hiddenSize,
@@ -26,10 +29,10 @@ export function configJson({ decoder: d, vision: v, maxLength }: ModelConfig): R
     max_position_embeddings: d.maxPositions,
     bias: d.bias,
     pad_token_id: d.padId,
-    plora_rank: d.plora.others.rank,
-    plora_alpha: d.plora.others.rank * d.plora.others.scale,
-    plora_rank_wqkv: d.plora.wqkv.rank,
-    plora_alpha_wqkv: d.plora.wqkv.rank * d.plora.wqkv.scale,
+    plora_rank: adapter.others.rank,
+    plora_alpha: adapter.others.rank * adapter.others.scale,
+    plora_rank_wqkv: adapter.wqkv.rank,
+    plora_alpha_wqkv: adapter.wqkv.rank * adapter.wqkv.scale,
     max_length: maxLength,
     ...(v
       ? {

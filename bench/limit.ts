@@ -4,6 +4,7 @@
  */
 import { Graph, linear, matmul, Session, Value } from '../src/engine/index.js'
 import type { ModelConfig } from '../src/model/config.js'
+import { imageTokens } from '../src/model/image-rows.js'
 import type { TrainInputs } from './train-inputs.js'
 
 /** Floating-point operations of matrix products in one step; the backward pass is two forward passes. */
@@ -11,11 +12,11 @@ export function stepFlops({ config, batch, specs }: TrainInputs): number {
   const rows = batch.rows * batch.length
   const labelled = batch.labels.reduce((n, id) => n + Number(id >= 0), 0)
   const products = specs
-    .filter((s) => s.shape.length === 2 && !s.name.includes('embedding'))
-    .reduce((sum, { name, group, shape: [out = 0, inputs = 0] }) => {
-      if (group === 'vision' || group === 'projector')
-        return sum + (group === 'projector' ? out * inputs * batch.images * (config.vision?.tokens ?? 0) : 0)
-      return sum + out * inputs * (name === 'output.weight' ? labelled : group === 'plora' ? batch.imagePositions.length : rows)
+    .filter((s) => s.role === 'linear' || s.role === 'low-rank-a' || s.role === 'low-rank-b')
+    .reduce((sum, { layer, part, shape: [out = 0, inputs = 0] }) => {
+      if (part === 'vision' || part === 'projector')
+        return sum + (part === 'projector' ? out * inputs * batch.images * imageTokens(config) : 0)
+      return sum + out * inputs * (layer === undefined ? labelled : part === 'adapter' ? batch.imagePositions.length : rows)
     }, 0)
   const { layers, hiddenSize } = config.decoder
   const attention = 2 * layers * batch.rows * batch.length ** 2 * hiddenSize
@@ -25,9 +26,9 @@ export function stepFlops({ config, batch, specs }: TrainInputs): number {
 /** Multiply-adds of the vision tower's forward pass. */
 function visionProducts({ vision: v }: ModelConfig, images: number): number {
   if (!v) return 0
-  const tokens = v.tokens + 1
+  const tokens = v.patches + 1
   const block = tokens * (4 * v.hiddenSize ** 2 + 2 * v.hiddenSize * v.intermediateSize) + 2 * tokens ** 2 * v.hiddenSize
-  let front = v.stem ? 0 : v.tokens * 3 * v.patchSize ** 2 * v.hiddenSize
+  let front = v.stem ? 0 : v.patches * 3 * v.patchSize ** 2 * v.hiddenSize
   let [side, channels] = [v.imageSize, 3]
   for (const layer of v.stem ?? []) {
     side /= layer.stride

@@ -172,8 +172,8 @@ function relative(values: Float32Array, restored: Float32Array): number {
 function decoderBits(dir: string): number {
   const { directory, specs, formats } = openModel(dir)
   let [bits, weights] = [0, 0]
-  for (const { name, shape, group } of specs) {
-    if (group !== 'decoder' || !formats.has(name)) continue
+  for (const { name, shape, part } of specs) {
+    if (part !== 'decoder' || !formats.has(name)) continue
     weights += shape.reduce((a, b) => a * b, 1)
     for (const suffix of Object.values(blockSuffix)) bits += 8 * (directory.tensors.get(name + suffix)?.byteLength ?? 0)
   }

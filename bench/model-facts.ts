@@ -1,4 +1,5 @@
 /** What a result says about the model that was measured: its size and how it is stored. */
+import { imageTokens } from '../src/model/image-rows.js'
 import { openModel } from '../src/model/open-checkpoint.js'
 
 export interface ModelFacts {
@@ -18,7 +19,7 @@ export function modelFacts(dir: string): ModelFacts {
     parameters: specs.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0),
     bits: config.quantization?.bits ?? 32,
     blockSize: config.quantization?.blockSize ?? null,
-    imageTokens: config.vision?.tokens ?? null,
+    imageTokens: config.vision ? imageTokens(config) : null,
   }
 }
 

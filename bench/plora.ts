@@ -63,7 +63,9 @@ function addedShare({ decoder: c }: ModelConfig): number {
   const { hiddenSize: h, intermediateSize: f } = c
   const qkv = (c.heads + 2 * c.kvHeads) * c.headDim
   const layers = h * qkv + h * h + 3 * h * f + POSITIONS * h
-  const added = c.plora.wqkv.rank * (h + qkv) + c.plora.others.rank * (2 * h + 3 * (h + f))
+  const { adapter } = c
+  if (adapter.type !== 'plora') return 0
+  const added = adapter.wqkv.rank * (h + qkv) + adapter.others.rank * (2 * h + 3 * (h + f))
   return added / layers
 }
 

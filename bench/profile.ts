@@ -13,7 +13,7 @@ import { decodeImage } from '../src/image/decode.js'
 import { preprocess } from '../src/image/preprocess.js'
 import { XComposer } from '../src/inference/xcomposer.js'
 import type { VisionConfig } from '../src/model/config.js'
-import { projector } from '../src/model/projector/mlp.js'
+import { imageTokens, projectFeatures } from '../src/model/image-rows.js'
 import { visionTower } from '../src/model/vision/tower.js'
 import { type Benchmark, type BenchResult, MODEL_HELP, type ModelContext, modelOf, modelOption } from './benchmark.js'
 import { writePicture } from './decode-inputs.js'
@@ -47,25 +47,26 @@ class VisionParts {
   ) {
     const { store, sessionOptions } = model.decoder
     const w = store.weights()
-    const { imageSize, hiddenSize, tokens } = vision
+    const { imageSize, hiddenSize, patches } = vision
     const t = new Graph('tower')
     const pixels = t.input('pixels', 'f32', [1, 3, imageSize, imageSize])
     t.output('rows', visionTower(t, w, vision, pixels, { attend: fullAttention }))
     this.tower = new Session(t, store.valuesFor(t), sessionOptions)
     const p = new Graph('projector')
-    p.output('rows', projector(p, w, p.input('features', 'f32', [1, tokens, hiddenSize])))
+    const features = p.input('features', 'f32', [1, patches, hiddenSize])
+    p.output('rows', projectFeatures(p, w, model.config, features, { attend: fullAttention }))
     this.projector = new Session(p, store.valuesFor(p), sessionOptions)
   }
 
   runTower(pixels: Float32Array): Promise<Float32Array> {
-    const { imageSize: s, tokens, hiddenSize } = this.vision
-    return run(this.tower, 'pixels', Value.of('f32', [1, 3, s, s], pixels), [1, tokens, hiddenSize])
+    const { imageSize: s, patches, hiddenSize } = this.vision
+    return run(this.tower, 'pixels', Value.of('f32', [1, 3, s, s], pixels), [1, patches, hiddenSize])
   }
 
   runProjector(features: Float32Array): Promise<Float32Array> {
-    const { tokens, hiddenSize } = this.vision
-    const rows = [1, tokens, this.model.config.decoder.hiddenSize]
-    return run(this.projector, 'features', Value.of('f32', [1, tokens, hiddenSize], features), rows)
+    const { patches, hiddenSize } = this.vision
+    const rows = [1, imageTokens(this.model.config), this.model.config.decoder.hiddenSize]
+    return run(this.projector, 'features', Value.of('f32', [1, patches, hiddenSize], features), rows)
   }
 
   dispose(): void {

@@ -8,6 +8,7 @@ import { encodeMessageImages } from '../src/chat/images.js'
 import { XComposerError } from '../src/common/errors.js'
 import { generate } from '../src/generate/generate.js'
 import type { XComposer } from '../src/inference/xcomposer.js'
+import { imageTokens } from '../src/model/image-rows.js'
 import { chatPrompt, type PromptPart } from '../src/text/prompt.js'
 
 const QUESTION = 'What is in the picture?'
@@ -29,7 +30,7 @@ export function questionParts(model: XComposer): readonly PromptPart[] {
   ]
   const options = {
     images: 1,
-    imageTokens: model.config.vision?.tokens ?? 0,
+    imageTokens: imageTokens(model.config),
     maxLength: model.contextLength - 1,
     bos: model.config.promptBos,
   }

@@ -13,7 +13,7 @@ import { readRaw, readTensor } from '../src/checkpoint/tensors.js'
 import { InputError } from '../src/common/errors.js'
 import { XComposer } from '../src/inference/xcomposer.js'
 import { blockSuffix, type OpenCheckpoint, openModel, readParameter, tokenizerPath } from '../src/model/open-checkpoint.js'
-import type { ParameterSpec } from '../src/model/parameters.js'
+import type { ParameterSpec } from '../src/model/parameter-spec.js'
 import { dequantizeRows } from '../src/quantize/blocks.js'
 import { Calibration, calibrationWindows } from '../src/quantize/calibration.js'
 import { type Divergence, divergence } from '../src/quantize/divergence.js'
@@ -72,7 +72,7 @@ async function benchRounding(o: Told): Promise<BenchResult> {
       for (const { name, blockSize, calibrated } of ways) {
         const out = join(temporary, name)
         const windows = calibrated ? read : undefined
-        const { groups } = await quantizeModel(
+        const { parts } = await quantizeModel(
           original,
           out,
           { bits: 4, blockSize },
@@ -80,7 +80,7 @@ async function benchRounding(o: Told): Promise<BenchResult> {
             ...(windows ? { calibrate: (weights) => new Calibration(weights, windows) } : {}),
           },
         )
-        bits.set(name, groups.find(({ group }) => group === 'decoder')?.bitsPerWeight ?? 0)
+        bits.set(name, parts.find(({ part }) => part === 'decoder')?.bitsPerWeight ?? 0)
         await compare(name, out)
       }
     }
@@ -140,7 +140,7 @@ async function ownText(o: Told): Promise<string[]> {
 
 /** Matrices of the decoder, which 4 bits round. */
 const isRounded = (spec: ParameterSpec): boolean =>
-  spec.group === 'decoder' && tensorFormat(spec, { bits: 4, blockSize: 32 }) !== undefined
+  spec.part === 'decoder' && tensorFormat(spec, { bits: 4, blockSize: 32 }) !== undefined
 
 /** The model with all weights in float32, each as `change` leaves it. */
 function writeFloats(

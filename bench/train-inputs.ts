@@ -9,7 +9,9 @@ import { readJsonObject } from '../src/common/json.js'
 import { type Random, random } from '../src/common/random.js'
 import type { TensorRates } from '../src/engine/index.js'
 import { type ModelConfig, parseModelConfig } from '../src/model/config.js'
-import { modelParameters, type ParameterSpec } from '../src/model/parameters.js'
+import { imageTokens } from '../src/model/image-rows.js'
+import type { ParameterSpec } from '../src/model/parameter-spec.js'
+import { modelParameters } from '../src/model/parameters.js'
 import type { TrainingBatch } from '../src/train/training-graph.js'
 
 /** Rows of a batch and their length; a third of the text is an answer, which is what SFT learns. */
@@ -29,10 +31,10 @@ export interface TrainInputs {
 /** Reads a config.json and makes weights and a batch for it. @throws InputError for a model without pictures */
 export function trainInputs(configFile: string): TrainInputs {
   const config = parseModelConfig(readJsonObject(configFile, 1 << 20), configFile)
-  const tokens = config.vision?.tokens
+  const tokens = imageTokens(config)
   if (!tokens || tokens + 16 > shape.length) {
     throw new InputError(
-      `${configFile}: a picture must have at most ${shape.length - 16} tokens, got ${tokens ?? 'no vision_config'}`,
+      `${configFile}: a picture must have at most ${shape.length - 16} tokens, got ${tokens || 'no vision_config'}`,
     )
   }
   const specs = modelParameters(config)
@@ -42,11 +44,11 @@ export function trainInputs(configFile: string): TrainInputs {
 }
 
 /** Norms around 1, other vectors around 0, matrices so that activations keep their size. */
-function initial({ name, shape: dims }: ParameterSpec, draw: Random): Float32Array {
+function initial({ role, shape: dims }: ParameterSpec, draw: Random): Float32Array {
   const size = dims.reduce((a, b) => a * b, 1)
   const vector = dims.length === 1
-  const centre = vector && /norm\d?\.weight$|layrnorm\.weight$/.test(name) ? 1 : 0
-  const range = vector ? 0.05 : name.includes('embedding') ? 0.1 : Math.sqrt(1 / (dims.at(-1) ?? 1))
+  const centre = role === 'norm' ? 1 : 0
+  const range = vector ? 0.05 : role === 'embedding' || role === 'position' ? 0.1 : Math.sqrt(1 / (dims.at(-1) ?? 1))
   return Float32Array.from({ length: size }, () => centre + draw.between(-range, range))
 }
 

@@ -14,9 +14,9 @@ import { openModel, readParameter } from '../../src/model/open-checkpoint.js'
 function average(before: string, tuned: string, share: number, out: string): void {
   if (!(share >= 0 && share <= 1)) throw new InputError(`share: got ${share}, expected 0 to 1`)
   const [start, end] = [openModel(before), openModel(tuned)]
-  const tensors = end.specs.map(({ name, shape, group }) => {
+  const tensors = end.specs.map(({ name, shape, part }) => {
     const data = readParameter(end, name)
-    if (group === 'decoder') {
+    if (part === 'decoder') {
       const first = readParameter(start, name)
       for (let i = 0; i < data.length; i++) data[i] = share * (data[i] as number) + (1 - share) * (first[i] as number)
     }

@@ -12,7 +12,9 @@ import { evaluate } from '../../src/evaluate/evaluate.js'
 import { wilson } from '../../src/evaluate/interval.js'
 import type { Score } from '../../src/evaluate/report.js'
 import { XComposer } from '../../src/inference/xcomposer.js'
+import { imageTokens } from '../../src/model/image-rows.js'
 import { openModel } from '../../src/model/open-checkpoint.js'
+import type { ModelPart } from '../../src/model/parameter-spec.js'
 import type { StepMetrics } from '../../src/train/state.js'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -100,10 +102,8 @@ function card(
   runs: readonly RunSummary[],
 ): string {
   const { specs, config } = openModel(dir)
-  const millions = (group?: string) =>
-    (specs.filter((s) => !group || s.group === group).reduce((n, s) => n + s.shape.reduce((a, b) => a * b, 1), 0) / 1e6).toFixed(
-      2,
-    )
+  const millions = (part?: ModelPart) =>
+    (specs.filter((s) => !part || s.part === part).reduce((n, s) => n + s.shape.reduce((a, b) => a * b, 1), 0) / 1e6).toFixed(2)
   const rows = Object.entries(scores).map(([task, s]) => {
     const b = baselines[task]
     const interval = (p: number | undefined) =>
@@ -112,6 +112,8 @@ function card(
     const ratio = best > 0 ? (s.model.score / best).toFixed(1) : '-'
     return `| ${task} | ${meaning[task] ?? ''} | ${s.model.n} | **${cell(s.model)}** | ${interval(b?.nearest)} | ${cell(s.blind)} | ${interval(b?.majority)} | ${ratio} |`
   })
+  const { adapter } = config.decoder
+  const rank = adapter.type === 'plora' ? ` (rank ${adapter.others.rank})` : ''
   const storage = config.quantization
     ? `linear layers in ${config.quantization.bits}-bit blocks of ${config.quantization.blockSize}`
     : 'float'
@@ -122,8 +124,8 @@ language: [en, zh]
 # nano
 
 A bilingual vision-language model of ${millions()} M parameters with InternLM-XComposer2's architecture, trained from scratch by
-\`recipes/nano\`: vision tower ${millions('vision')} M (convolutional stem, ${config.vision?.layers} transformer blocks, ${config.vision?.tokens} tokens a picture of
-${config.vision?.imageSize} x ${config.vision?.imageSize}), projector ${millions('projector')} M, InternLM2 decoder ${millions('decoder')} M, PLoRA ${millions('plora')} M (rank ${config.decoder.plora.others.rank}). Stored: ${storage}.
+\`recipes/nano\`: vision tower ${millions('vision')} M (convolutional stem, ${config.vision?.layers} transformer blocks, ${imageTokens(config)} tokens a picture of
+${config.vision?.imageSize} x ${config.vision?.imageSize}), projector ${millions('projector')} M, InternLM2 decoder ${millions('decoder')} M, ${adapter.type} ${millions('adapter')} M${rank}. Stored: ${storage}.
 
 It has been shown drawings of about 850 things, the world's flags, short printed words, small charts and simple scenes; the table says how
 much of that it can tell. Its text is better than its eyes: it counts, and recognises the kind of a thing more often than the thing. It is a demonstration that fits into a repository, not a model to rely on.

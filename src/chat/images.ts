@@ -7,11 +7,12 @@ import type { AbortCheck } from '../common/abort.js'
 import { InputError } from '../common/errors.js'
 import type { Reading } from '../image/decode.js'
 import { type ImageSource, readImageSource } from '../image/source.js'
-import { type TiledPixels, tiledTokens } from '../image/tiles.js'
+import type { TiledPixels } from '../image/tiles.js'
 import { towerInput } from '../image/tower-input.js'
 import { IMAGES_PER_PASS } from '../inference/vision-runtime.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import { DEFAULT_TILES } from '../model/config.js'
+import { imageTokens } from '../model/image-rows.js'
 import { ImageCache } from './image-cache.js'
 import type { NamedImage } from './messages.js'
 
@@ -72,12 +73,11 @@ export async function openImages(
   )
 
   async function open(key: string, bytes: Uint8Array, name: string): Promise<OpenedImage> {
-    const { imageSize, tokens, patchSize } = vision as NonNullable<typeof vision>
+    const { imageSize } = vision as NonNullable<typeof vision>
     const rows = cacheOf(model).get(key)
     if (rows) return { key, rows, tokens: rows.length / model.config.decoder.hiddenSize }
     const pixels = await towerInput(bytes, { size: imageSize, maxTiles: tiles }, { name, reading })
-    if (pixels instanceof Float32Array) return { key, tokens, pixels }
-    return { key, pixels, tokens: tiledTokens(pixels.tilesHigh, pixels.tilesWide, imageSize / patchSize / 2) }
+    return { key, pixels, tokens: imageTokens(model.config, pixels instanceof Float32Array ? undefined : pixels) }
   }
 }
 

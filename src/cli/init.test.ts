@@ -43,8 +43,8 @@ describe('presets', () => {
     ['internlm-xcomposer2-4khd-7b', 576, true],
   ] as const)('%s', (name, patches, tiled) => {
     const { vision, decoder } = parseModelConfig(presets[name], name)
-    expect([vision?.tokens, vision?.tiled]).toEqual([patches, tiled])
-    expect(decoder.plora.wqkv).toEqual(tiled ? { rank: 8, scale: 2 } : { rank: 256, scale: 1 })
+    expect([vision?.patches, vision?.tiled]).toEqual([patches, tiled])
+    expect(decoder.adapter).toMatchObject({ type: 'plora', wqkv: tiled ? { rank: 8, scale: 2 } : { rank: 256, scale: 1 } })
     expect(decoder.headDim).toBe(128)
   })
 })
@@ -71,7 +71,7 @@ describe('the command', () => {
   })
 })
 
-it('the readable card names the groups', async () => {
+it('the readable card names the parts', async () => {
   await writeQuantized(randomWeights(smallConfig, 'small', 1), join(dir, 'q8'), { bits: 8, blockSize: 32 })
   expect(readFileSync(join(dir, 'q8', 'README.md'), 'utf8')).toMatch(/\| decoder \| \d+ \| 8 \| 32 \| 9\.\d+ \| 0\.\d+ % \|/)
 })

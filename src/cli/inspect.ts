@@ -1,10 +1,11 @@
-/** `xcomposer inspect`: what a model costs, as a table or JSON. The figures come from evaluate/inspect.ts. */
+/** `xcomposer inspect`: what a model costs, as a table or JSON. The figures come from model/inspect.ts. */
 
 import { InputError } from '../common/errors.js'
 import { readJsonObject } from '../common/json.js'
 import { type ModelConfig, parseModelConfig } from '../model/config.js'
 import { type Inspection, inspect } from '../model/inspect.js'
 import { openModel } from '../model/open-checkpoint.js'
+import { modelParts } from '../model/parameter-spec.js'
 import { type Args, type Command, noPositionals } from './command.js'
 import { modelDirectory } from './model-options.js'
 
@@ -16,7 +17,7 @@ export const inspectCommand: Command = {
   options: { model: { type: 'string', short: 'm' }, config: { type: 'string' }, json: { type: 'boolean' } },
   help: `Usage: xcomposer inspect [options]
 
-Parameters by group, PLoRA's share and what its low rank saves against a second full set of weights for image tokens, memory for
+Parameters by part, the adapter's share and what its low rank saves against a second full set of weights for image tokens, memory for
 weights, KV cache and vision, arithmetic for a picture and for a token.
 
   -m, --model DIR            model directory (default: the packaged nano)
@@ -50,7 +51,7 @@ function source(args: Args): { name: string; config: ModelConfig; onDisk?: numbe
 
 /** The figures as aligned text. `onDisk`: bytes of the checkpoint's tensors, where there is one. */
 export function inspectionTable(name: string, figures: Inspection, onDisk?: number): string {
-  const { parameters, plora, memory, flops, imageTokens, maxLength } = figures
+  const { parameters, adapter, projector, memory, flops, imageTokens, maxLength } = figures
   const share = (n: number) => `${count(n).padStart(9)}  ${percent(n / parameters.total).padStart(6)}`
   const image = flops.vision + flops.projector + flops.imagePrefill
   const section = (title: string, rows: readonly (readonly [string, string])[]) => {
@@ -60,17 +61,14 @@ export function inspectionTable(name: string, figures: Inspection, onDisk?: numb
   return `${[
     name,
     section('Parameters', [
-      ['vision', share(parameters.groups.vision)],
-      ['projector', share(parameters.groups.projector)],
-      ['plora', share(parameters.groups.plora)],
-      ['decoder', share(parameters.groups.decoder)],
+      ...modelParts.map((part) => [part, share(parameters.parts[part])] as const),
       ['all', share(parameters.total)],
     ]),
-    section('PLoRA against a second full set of weights for image tokens', [
-      ['PLoRA', count(plora.plora).padStart(9)],
-      ['second set', count(plora.secondSet).padStart(9)],
-      ['saved', percent(plora.saved).padStart(9)],
-      ['more arithmetic at image positions', percent(plora.extraFlops).padStart(9)],
+    section(`Adapter (${adapter.type}) against a second full set of weights for image tokens`, [
+      ['adapter', count(adapter.parameters).padStart(9)],
+      ['second set', count(adapter.secondSet).padStart(9)],
+      ['saved', percent(adapter.saved).padStart(9)],
+      ['more arithmetic at image positions', percent(adapter.extraFlops).padStart(9)],
     ]),
     section('Memory', [
       ...(onDisk === undefined ? [] : [['weights, on disk', bytes(onDisk).padStart(9)] as const]),
@@ -83,7 +81,7 @@ export function inspectionTable(name: string, figures: Inspection, onDisk?: numb
     section('FLOPs', [
       [`one picture (${imageTokens} positions)`, count(image).padStart(9)],
       ['  vision tower', count(flops.vision).padStart(9)],
-      ['  projector', count(flops.projector).padStart(9)],
+      [`  projector (${projector})`, count(flops.projector).padStart(9)],
       ['  decoder', count(flops.imagePrefill).padStart(9)],
       ['one token', count(flops.perToken).padStart(9)],
       ['  and for each position before it', count(flops.perTokenAndPosition).padStart(9)],

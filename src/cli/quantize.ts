@@ -44,7 +44,7 @@ Example:
     const calibrationFile = args.text('calibrate')
     const windows = calibrationFile === undefined ? undefined : readWindows(dir, calibrationFile)
     const progress = progressLine(io)
-    const { groups, bytes } = await quantizeModel(dir, out, format, {
+    const { parts, bytes } = await quantizeModel(dir, out, format, {
       onProgress: (done, total) => progress.update(writtenLine(done, total)),
       signal: io.signal,
       onNotice: (line) => {
@@ -54,9 +54,9 @@ Example:
       ...(windows ? { calibrate: (weights) => new Calibration(weights, windows, io.signal) } : {}),
     }).finally(() => progress.end())
     io.out(`${out}: ${(bytes / 1e6).toFixed(1)} MB\n`)
-    for (const { group, tensors, bitsPerWeight, relativeError } of groups) {
+    for (const { part, tensors, bitsPerWeight, relativeError } of parts) {
       const each = `${tensors} tensors, ${bitsPerWeight.toFixed(2)} bits a weight`
-      io.out(`  ${group.padEnd(10)} ${each}, relative error ${relativeError.toFixed(4)}\n`)
+      io.out(`  ${part.padEnd(10)} ${each}, relative error ${relativeError.toFixed(4)}\n`)
     }
     if (text !== undefined) {
       const { tokens, perplexity, kl, agreement } = await divergence(dir, out, text)

@@ -65,11 +65,6 @@ export function tileLayout(width: number, height: number, maxTiles: number, tile
   }
 }
 
-/** Image tokens of a tiled image: the whole and all tiles at 12 x 12 each, a newline behind every row, one separator. */
-export function tiledTokens(tilesHigh: number, tilesWide: number, side: number): number {
-  return (tilesHigh * tilesWide + 1) * side * side + 1 + (tilesHigh + 1) * side
-}
-
 /** The image on its canvas, as bytes. */
 export function tileCanvas(image: RgbImage, layout: TileLayout): RgbImage {
   const lying = layout.transposed ? transpose(image) : image
@@ -104,6 +99,14 @@ export function cutTiles(canvas: Float32Array, tilesHigh: number, tilesWide: num
           out.set(canvas.subarray(from, from + tile), to)
         }
   return out
+}
+
+/** All tiles of an image as the tower reads them, the whole first: [1 + tiles, 3, tile, tile]. */
+export function tileStack({ canvas, whole, tilesHigh, tilesWide }: TiledPixels, tile: number): Float32Array {
+  const stack = new Float32Array(whole.length + canvas.length)
+  stack.set(whole)
+  stack.set(cutTiles(canvas, tilesHigh, tilesWide, tile), whole.length)
+  return stack
 }
 
 function transpose({ width, height, data }: RgbImage): RgbImage {

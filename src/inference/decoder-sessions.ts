@@ -1,6 +1,6 @@
 /**
- * The decoder as inference sessions over a KV cache: one graph for rows of images, which all pass PLoRA, and one without PLoRA for text
- * and decoding. Both stand on the same weights, and a prompt with images goes through them span by span.
+ * The decoder as inference sessions over a KV cache: one graph for rows of images, which all pass the adapter, and one without it for
+ * text and decoding (one for both, where the adapter does not tell them apart). Both stand on the same weights, and a prompt with images goes through them span by span.
  */
 import {
   cachedAttention,
@@ -13,6 +13,7 @@ import {
   Value,
   WeightPool,
 } from '../engine/index.js'
+import { adapterOf } from '../model/adapter/table.js'
 import type { DecoderConfig } from '../model/config.js'
 import { decoder } from '../model/decoder/decoder.js'
 import type { KvBatch } from './kv-batch.js'
@@ -80,9 +81,14 @@ export class DecoderSessions {
     private readonly passes: PassQueue,
   ) {}
 
+  /** Whether rows of images take another way through the decoder than rows of text. */
+  private get imagesDiffer(): boolean {
+    return adapterOf(this.config.adapter).rows === 'image'
+  }
+
   /** Appends to the cache in place and returns logits. */
   async run(step: DecoderStep, cache: KvCache): Promise<DecoderOutput> {
-    const parts = modalitySpans(step.tokens, step.imageColumns ?? [])
+    const parts = modalitySpans(step.tokens, this.imagesDiffer ? (step.imageColumns ?? []) : [])
     if (parts.length === 1) return this.runSpan(step, parts[0]?.image ?? false, cache)
     const { hiddenSize, vocabularySize } = this.config
     const room = Math.max(step.room ?? 0, cache.length + step.tokens)
@@ -193,7 +199,7 @@ export class DecoderSessions {
 
   /** Compiles the graphs that requests use, so that the first request does not pay for it. */
   async prepare(images = true): Promise<void> {
-    for (const kind of images ? [{ image: true }, {}] : [{}])
+    for (const kind of images && this.imagesDiffer ? [{ image: true }, {}] : [{}])
       await this.passes.run(() => this.store.open(this.session(kind).session))
   }
 

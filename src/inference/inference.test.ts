@@ -159,7 +159,7 @@ describe('quantised weights', () => {
     const dir = fresh()
     const out = `${dir}-q8`
     dirs.push(out)
-    for (const { relativeError } of (await quantizeModel(dir, out, { bits: 8, blockSize: 32 })).groups)
+    for (const { relativeError } of (await quantizeModel(dir, out, { bits: 8, blockSize: 32 })).parts)
       expect(relativeError).toBeLessThan(0.01)
     // Random weights amplify every rounding far more than trained ones do.
     expect(correlation(await textLogits(dir), await textLogits(out))).toBeGreaterThan(0.98)
@@ -176,9 +176,9 @@ describe('a model in 4 bits', () => {
   }
   it('keeps PLoRA, tower and projector in 8, and answers close to its float32', async () => {
     const { dir, out, report } = await quantised()
-    expect(report.groups.map(({ group, bits }) => [group, bits])).toEqual([
+    expect(report.parts.map(({ part, bits }) => [part, bits])).toEqual([
       ['decoder', 4],
-      ['plora', 8],
+      ['adapter', 8],
       ['vision', 8],
       ['projector', 8],
     ])

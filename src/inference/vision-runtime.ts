@@ -1,10 +1,9 @@
 /** Vision tower and projector as inference sessions: pixels in, rows for the decoder out. */
 import { fullAttention, Graph, Session, type SessionOptions, Value } from '../engine/index.js'
-import { cutTiles, type TiledPixels } from '../image/tiles.js'
+import { type TiledPixels, tileStack } from '../image/tiles.js'
 import type { ModelConfig, VisionConfig } from '../model/config.js'
-import { tileMarks } from '../model/parameters.js'
-import { projector } from '../model/projector/mlp.js'
-import { mergeTiles, type TileMarks } from '../model/vision/tile-merge.js'
+import { imageTokens, projectFeatures } from '../model/image-rows.js'
+import { mergeTiles, tileIndex } from '../model/vision/tile-merge.js'
 import { visionTower } from '../model/vision/tower.js'
 import { PassQueue } from './passes.js'
 import type { WeightStore } from './weight-store.js'
@@ -14,12 +13,13 @@ export const IMAGES_PER_PASS = 4
 
 /** The sessions of one model's vision side; `dispose` before the weight store, when no pass runs. */
 export class VisionRuntime {
-  /** Tower and projector in one, or the tower alone where tiles are merged between them. */
+  /** Tower and projector in one; where images are tiled the tower alone, a few tiles at a time. */
   private readonly tower: Session
-  private readonly merged: { readonly projector: Session; readonly marks: TileMarks } | undefined
+  /** Where images are tiled: from the features of all tiles of one to its rows. */
+  private readonly merger: Session | undefined
   private readonly vision: VisionConfig
-  /** Width of what the tower's session gives for each patch. */
-  private readonly rowWidth: number
+  /** [rows, width] that the tower's session gives for each image or tile. */
+  private readonly towerRows: readonly [number, number]
 
   constructor(
     private readonly config: ModelConfig,
@@ -30,96 +30,110 @@ export class VisionRuntime {
   ) {
     if (!config.vision) throw new RangeError('the model has no vision tower')
     this.vision = config.vision
-    const { imageSize: s, hiddenSize, tiled } = this.vision
+    const { imageSize: s, hiddenSize, patches, tiled } = this.vision
     const w = store.weights()
+    const attend = fullAttention
     const g = new Graph('vision')
-    const pixels = g.input('pixels', 'f32', ['images', 3, s, s])
-    const features = visionTower(g, w, this.vision, pixels, { attend: fullAttention })
-    g.output('rows', tiled ? features : projector(g, w, features))
-    this.rowWidth = tiled ? hiddenSize : config.decoder.hiddenSize
+    const features = visionTower(g, w, this.vision, g.input('pixels', 'f32', ['images', 3, s, s]), { attend })
+    g.output('rows', tiled ? features : projectFeatures(g, w, config, features, { attend }))
+    this.towerRows = tiled ? [patches, hiddenSize] : [imageTokens(config), config.decoder.hiddenSize]
     this.tower = new Session(g, store.valuesFor(g), options)
     if (!tiled) return
     const p = new Graph('projector')
-    p.output('rows', projector(p, w, p.input('features', 'f32', ['rows', 4 * hiddenSize])))
-    // Copies: tiles are merged between passes, when the mapped file may be gone.
-    const marks = { newline: store.floats(tileMarks.newline).slice(), separator: store.floats(tileMarks.separator).slice() }
-    this.merged = { projector: new Session(p, store.valuesFor(p), options), marks }
+    const { ofTiles, index } = tileInputs(p, this.vision)
+    p.output('rows', projectFeatures(p, w, config, ofTiles, { tiles: index, attend }))
+    this.merger = new Session(p, store.valuesFor(p), options)
   }
 
   /** Compiles the sessions ahead of the first image. */
   async prepare(): Promise<void> {
-    for (const session of [this.tower, this.merged?.projector]) {
+    for (const session of [this.tower, this.merger]) {
       if (session) await this.passes.run(() => this.store.open(session))
     }
   }
 
   /** pixels [images, 3, S, S] -> rows [images * tokens, hidden]. */
   async encode(pixels: Float32Array, images: number): Promise<Float32Array> {
-    if (this.merged) throw new RangeError('images of this model are tiled')
+    if (this.merger) throw new RangeError('images of this model are tiled')
     return this.runTower(pixels, images)
   }
 
-  /** One tiled image -> rows [tiledTokens, hidden]. */
+  /** One tiled image -> rows [imageTokens, hidden]. */
   async encodeTiled(image: TiledPixels): Promise<Float32Array> {
-    if (!this.merged) throw new RangeError('images of this model are not tiled')
-    return this.project(await this.mergedFeatures(image))
+    if (!this.merger) throw new RangeError('images of this model are not tiled')
+    return this.merge(this.merger, image, this.config.decoder.hiddenSize)
   }
 
-  /** What the projector of a tiled model reads: [tiledTokens, 4 C]. */
-  async mergedFeatures({ canvas, whole, tilesHigh, tilesWide }: TiledPixels): Promise<Float32Array> {
-    const { imageSize: s, hiddenSize, tokens } = this.vision
-    const tiles = 1 + tilesHigh * tilesWide
-    const pixels = new Float32Array(tiles * whole.length)
-    pixels.set(whole)
-    pixels.set(cutTiles(canvas, tilesHigh, tilesWide, s), whole.length)
+  /** What the projector of a tiled model reads, for comparisons: [imageTokens, 4 C]. */
+  async mergedFeatures(image: TiledPixels): Promise<Float32Array> {
+    const g = new Graph('merge')
+    const { ofTiles, index } = tileInputs(g, this.vision)
+    g.output('rows', mergeTiles(g, this.store.weights(), ofTiles, this.vision.imageSize / this.vision.patchSize, index))
+    const session = new Session(g, this.store.valuesFor(g))
+    try {
+      return await this.merge(session, image, 4 * this.vision.hiddenSize)
+    } finally {
+      session.dispose()
+    }
+  }
+
+  /** The tiles of an image through the tower, and then together through `session`: [rows, width]. */
+  private async merge(session: Session, image: TiledPixels, width: number): Promise<Float32Array> {
+    const { imageSize, patches, patchSize, hiddenSize } = this.vision
+    const pixels = tileStack(image, imageSize)
+    const tiles = pixels.length / image.whole.length
     const features = await this.runTower(pixels, tiles)
-    return mergeTiles(features, tilesHigh, tilesWide, Math.sqrt(tokens), hiddenSize, this.merged?.marks as TileMarks)
+    const index = tileIndex([image], imageSize / patchSize)
+    const inputs = () => ({ features: Value.of('f32', [tiles, patches, hiddenSize], features), tile_index: indexValue(index) })
+    return this.run(session, inputs, [index.length / 2, width])
   }
 
-  /** pixels [images, 3, S, S] -> [images, tokens, rowWidth], a few at a time. */
+  /** pixels [images, 3, S, S] -> what the tower's session gives of each, a few at a time. */
   private async runTower(pixels: Float32Array, images: number): Promise<Float32Array> {
-    const { imageSize: s, tokens } = this.vision
-    const size = 3 * s * s
-    const width = tokens * this.rowWidth
-    const all = new Float32Array(new ArrayBuffer(images * width * 4))
+    const { imageSize: s } = this.vision
+    const [rows, width] = this.towerRows
+    const all = new Float32Array(new ArrayBuffer(images * rows * width * 4))
     for (let first = 0; first < images; first += IMAGES_PER_PASS) {
-      const end = Math.min(images, first + IMAGES_PER_PASS)
-      const input = pixels.slice(first * size, end * size)
-      const [from, to] = [
-        [end - first, 3, s, s],
-        [end - first, tokens, this.rowWidth],
-      ]
-      all.set(await this.run(this.tower, 'pixels', input, from, to), first * width)
+      const count = Math.min(images - first, IMAGES_PER_PASS)
+      const size = 3 * s * s
+      const inputs = () => ({ pixels: Value.of('f32', [count, 3, s, s], pixels.slice(first * size, (first + count) * size)) })
+      all.set(await this.run(this.tower, inputs, [count, rows, width]), first * rows * width)
     }
     return all
   }
 
-  /** features [rows, 4 C] -> [rows, hidden]. */
-  private async project(features: Float32Array): Promise<Float32Array> {
-    const width = 4 * this.vision.hiddenSize
-    const rows = features.length / width
-    const to = [rows, this.config.decoder.hiddenSize]
-    return this.run(this.merged?.projector as Session, 'features', features, [rows, width], to)
-  }
-
-  /** One pass: `data` of the shape `from` to rows of the shape `to`. */
-  private run(session: Session, name: string, data: Float32Array, from: readonly number[], to: readonly number[]) {
+  /** One pass to rows of the shape. */
+  private run(session: Session, inputs: () => Record<string, Value>, shape: readonly number[]) {
     return this.passes.run(async (): Promise<Float32Array> => {
-      const input = Value.of('f32', from, data)
-      const rows = Value.zeros('f32', to)
+      const given = inputs()
+      const rows = Value.zeros('f32', shape)
       try {
         await this.store.open(session)
-        await session.run({ inputs: { [name]: input }, outputs: { rows } }, true)
+        await session.run({ inputs: given, outputs: { rows } }, true)
         return rows.data
       } finally {
-        input.dispose()
-        rows.dispose()
+        for (const value of [...Object.values(given), rows]) value.dispose()
       }
     })
   }
 
   dispose(): void {
     this.tower.dispose()
-    this.merged?.projector.dispose()
+    this.merger?.dispose()
   }
+}
+
+/** What merging reads: features of tiles, and where the rows of the image come from (see tileIndex). */
+function tileInputs(g: Graph, { patches, hiddenSize }: VisionConfig) {
+  const ofTiles = g.input('features', 'f32', ['tiles', patches, hiddenSize])
+  return { ofTiles, index: g.input('tile_index', 'i64', ['rows', 2]) }
+}
+
+/** Pairs of a row index. */
+function indexValue(pairs: readonly number[]): Value<'i64'> {
+  const value = Value.zeros('i64', [pairs.length / 2, 2])
+  pairs.forEach((n, i) => {
+    value.data[i] = BigInt(n)
+  })
+  return value
 }

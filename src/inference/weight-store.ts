@@ -16,9 +16,9 @@ import {
   type Tensor,
   Value,
 } from '../engine/index.js'
-import { PACKED_ROWS, packedRowOrder, reorderRows } from '../model/decoder/attention.js'
+import { packedRowOrder, reorderRows } from '../model/decoder/attention.js'
 import { blockSuffix, type OpenCheckpoint } from '../model/open-checkpoint.js'
-import { embeddingTable } from '../model/parameters.js'
+import { embeddingTable } from '../model/parameter-spec.js'
 import type { Weights } from '../model/weights.js'
 import { dequantizeRows } from '../quantize/blocks.js'
 import { nanNotice } from './nan-notice.js'
@@ -32,6 +32,8 @@ export class WeightStore {
   private readonly mappings = new Map<string, MappedFile>()
   private readonly shapes: ReadonlyMap<string, readonly number[]>
   private readonly rowOrder: Int32Array
+  /** Stored tensors whose rows are brought into the order that the fused attention reads. */
+  private readonly reordered: ReadonlySet<string>
   private disposed = false
 
   /** @param onNotice receives one line for each tensor with values that are no numbers */
@@ -41,6 +43,14 @@ export class WeightStore {
   ) {
     this.shapes = new Map(model.specs.map((s) => [s.name, s.shape]))
     this.rowOrder = packedRowOrder(model.config.decoder)
+    const inOrder = model.config.quantization?.packedRows
+    this.reordered = new Set(
+      model.specs.flatMap(({ name, packed }) => {
+        if (!packed) return []
+        if (!model.formats.has(name)) return [name]
+        return inOrder ? [] : [name + blockSuffix.values, name + blockSuffix.scales]
+      }),
+    )
   }
 
   /** The weights as the model code asks for them. */
@@ -138,8 +148,7 @@ export class WeightStore {
     const entry = this.entry(name)
     const bytes = entry.dtype === 'U8'
     let data: Uint8Array | Float32Array = bytes ? this.bytesOf(entry) : this.floatsOf(entry)
-    const stored = /\.(blocks|scales)$/.test(name) && this.model.config.quantization?.packedRows
-    if (PACKED_ROWS.test(name) && !stored) data = reorderRows(data, this.rowOrder)
+    if (this.reordered.has(name)) data = reorderRows(data, this.rowOrder)
     const value = bytes ? Value.of('u8', shape, data as Uint8Array) : Value.of('f32', shape, data as Float32Array)
     this.values.set(name, value)
     return value

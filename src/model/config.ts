@@ -6,12 +6,10 @@ import { z } from 'zod'
 import { InputError } from '../common/errors.js'
 import { firstIssue } from '../common/schema-issue.js'
 import { misspeltKey } from '../common/spelling.js'
-
-/** Ranks and scale of one kind of PLoRA layer: y += scale * B A x. */
-export interface PloraConfig {
-  readonly rank: number
-  readonly scale: number
-}
+import { type PloraRanks, releasedPlora, releasedPloraFields } from './adapter/plora.js'
+import { type AdapterConfig, adapters, adapterTypes } from './adapter/table.js'
+import { modelProjector } from './image-rows.js'
+import { type ProjectorConfig, projectors, projectorTypes } from './projector/table.js'
 
 /** InternLM2-style decoder. */
 export interface DecoderConfig {
@@ -28,8 +26,8 @@ export interface DecoderConfig {
   readonly maxPositions: number
   readonly bias: boolean
   readonly padId: number
-  /** PLoRA of wqkv, and of the four other linear layers. */
-  readonly plora: { readonly wqkv: PloraConfig; readonly others: PloraConfig }
+  /** What its linear layers have for rows of images (or all rows) beside their base weights. */
+  readonly adapter: AdapterConfig
 }
 
 /** One 3 x 3 convolution of a convolutional stem. */
@@ -48,8 +46,8 @@ export interface VisionConfig {
   readonly patchSize: number
   readonly normEpsilon: number
   readonly stem: readonly StemLayer[] | null
-  /** Patches of one image or tile: (imageSize / patchSize)^2. Without tiles, these are the image tokens of an image. */
-  readonly tokens: number
+  /** Patches of one image or tile: (imageSize / patchSize)^2. How many image tokens these become is the projector's choice. */
+  readonly patches: number
   /** 4KHD: images are cut into tiles of imageSize, and four patches become one image token. */
   readonly tiled: boolean
 }
@@ -61,6 +59,8 @@ export const DEFAULT_TILES = 25
 export interface ModelConfig {
   readonly decoder: DecoderConfig
   readonly vision: VisionConfig | null
+  /** From the vision tower's features to rows for the decoder. */
+  readonly projector: ProjectorConfig
   /** Prompts are cut to this many positions. */
   readonly maxLength: number
   /** Where chat prompts put BOS: on every text part (the official models' chat), or on the first only (as training writes it). */
@@ -106,10 +106,9 @@ const schema = z.object({
   img_size: size.optional(),
   vision_config: visionSchema.nullish(),
   hd: z.boolean().default(false),
-  plora_rank: size.optional(),
-  plora_alpha: z.number().positive().optional(),
-  plora_rank_wqkv: size.optional(),
-  plora_alpha_wqkv: z.number().positive().optional(),
+  ...releasedPloraFields,
+  adapter: z.looseObject({ type: z.enum(adapterTypes) }).optional(),
+  projector: z.looseObject({ type: z.enum(projectorTypes) }).default({ type: 'mlp' }),
   quantization_config: z
     .object({
       method: z.literal('blocks'),
@@ -122,9 +121,7 @@ const schema = z.object({
 
 /** What a checkpoint's tensors say, for configurations that leave it out as the releases do. */
 export interface CheckpointShapes {
-  /** PLoRA ranks. */
-  readonly wqkv?: number
-  readonly others?: number
+  readonly ploraRanks?: PloraRanks
   /** The vision tower's sizes, under config.json's names; used where it has no vision_config. */
   readonly vision?: z.input<typeof visionSchema>
   /** Whether the marks of tiled images are there. */
@@ -134,7 +131,7 @@ export interface CheckpointShapes {
 /**
  * Reads a parsed config.json.
  * @param file named in errors
- * @param shapes what the checkpoint's tensors say, used where the configuration is silent (ranks: always)
+ * @param shapes what the checkpoint's tensors say, used where the configuration is silent (ranks of PLoRA: unless "adapter" gives them)
  * @throws InputError naming file and field
  */
 export function parseModelConfig(json: unknown, file: string, shapes: CheckpointShapes = {}): ModelConfig {
@@ -151,12 +148,8 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
     throw fail(`num_attention_heads ${c.num_attention_heads} is not divisible by num_key_value_heads ${kvHeads}`)
   }
   if ((c.hidden_size / c.num_attention_heads) % 2) throw fail('the head dimension is odd: rotary positions need an even one')
-  const wqkvRank = shapes.wqkv ?? c.plora_rank_wqkv ?? c.plora_rank ?? 256
-  const rank = shapes.others ?? c.plora_rank ?? 256
-  // The scale cannot be read from shapes: 1, but 2 where wqkv has the 4KHD rank 8 and nothing else is said (SPEC 1).
-  const wqkvAlpha = c.plora_alpha_wqkv ?? (wqkvRank === 8 && c.plora_alpha === undefined ? 16 : wqkvRank)
   const tiled = c.hd || (shapes.tiled ?? false)
-  return {
+  const config: ModelConfig = {
     decoder: {
       vocabularySize: c.vocab_size,
       hiddenSize: c.hidden_size,
@@ -171,10 +164,9 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
       maxPositions: c.max_position_embeddings,
       bias: c.bias,
       padId: c.pad_token_id,
-      plora: {
-        wqkv: { rank: wqkvRank, scale: wqkvAlpha / wqkvRank },
-        others: { rank, scale: (c.plora_alpha ?? rank) / rank },
-      },
+      adapter: c.adapter
+        ? checked(z.object({ adapter: adapters[c.adapter.type].schema }), { adapter: c.adapter }, `${file}: field`).adapter
+        : releasedPlora(c, shapes.ploraRanks ?? {}),
     },
     vision: c.vision_config
       ? visionConfig(c.vision_config, c.img_size, tiled, fail)
@@ -186,6 +178,8 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
             fail,
           )
         : null,
+    projector: checked(z.object({ projector: projectors[c.projector.type].schema }), { projector: c.projector }, `${file}: field`)
+      .projector,
     maxLength: c.max_length,
     promptBos: c.prompt_bos,
     quantization: c.quantization_config
@@ -196,6 +190,12 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
         }
       : null,
   }
+  const { vision, projector } = config
+  if (vision?.tiled && projector.type !== 'mlp')
+    throw fail(`projector ${projector.type}: images of this model are tiled (hd), whose merged patches only mlp projects`)
+  const problem = vision ? modelProjector(config, vision).problem : undefined
+  if (problem) throw fail(`projector ${projector.type}: ${problem}`)
+  return config
 }
 
 function checked<T>(form: z.ZodType<T>, json: unknown, where: string): T {
@@ -235,7 +235,7 @@ function visionConfig(
     patchSize: v.patch_size,
     normEpsilon: v.layer_norm_eps,
     stem,
-    tokens: (imageSize / v.patch_size) ** 2,
+    patches: (imageSize / v.patch_size) ** 2,
     tiled,
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseModelConfig } from './config.js'
-import { arithmeticUse, countParameters, inspect, memoryUse, ploraSaving } from './inspect.js'
+import { adapterCost, arithmeticUse, countParameters, inspect, memoryUse } from './inspect.js'
 import { modelParameters } from './parameters.js'
 
 /** The released 7B chat model (SPEC section 2). */
@@ -37,12 +37,12 @@ const tiny = (more: object = {}) =>
 
 describe('the released 7B model', () => {
   it('has the parameters that the specification gives: 8.67e9, PLoRA 0.6e9, vision 0.3e9, projector 0.021e9', () => {
-    const { total, groups, ploraShare } = countParameters(released)
+    const { total, parts, adapterShare } = countParameters(released)
     expect(total / 8.67e9).toBeCloseTo(1, 2)
-    expect(groups.plora / 1e9).toBeCloseTo(0.6, 1)
-    expect(groups.vision / 1e9).toBeCloseTo(0.3, 1)
-    expect(groups.projector / 1e9).toBeCloseTo(0.021, 3)
-    expect(ploraShare).toBeCloseTo(groups.plora / total, 12)
+    expect(parts.adapter / 1e9).toBeCloseTo(0.6, 1)
+    expect(parts.vision / 1e9).toBeCloseTo(0.3, 1)
+    expect(parts.projector / 1e9).toBeCloseTo(0.021, 3)
+    expect(adapterShare).toBeCloseTo(parts.adapter / total, 12)
   })
 
   it('needs about 19 TFLOP for a picture in the decoder, 0.75 in the vision tower, PLoRA about 8 %', () => {
@@ -51,7 +51,7 @@ describe('the released 7B model', () => {
     expect(imagePrefill / 19e12).toBeLessThan(1.1)
     expect(vision / 0.75e12).toBeGreaterThan(0.9)
     expect(vision / 0.75e12).toBeLessThan(1.2)
-    expect(ploraSaving(released).extraFlops).toBeCloseTo(0.08, 1)
+    expect(adapterCost(released).extraFlops).toBeCloseTo(0.08, 1)
   })
 })
 
@@ -61,8 +61,14 @@ describe('a small model, by hand', () => {
   const plora = 2 * 2 * (24 + 16 + 3 * 20)
 
   it('counts base and PLoRA weights', () => {
-    expect(ploraSaving(tiny())).toEqual({ plora, secondSet: base, saved: 1 - plora / base, extraFlops: plora / base })
-    expect(countParameters(tiny()).groups.plora).toBe(plora)
+    expect(adapterCost(tiny())).toEqual({
+      type: 'plora',
+      parameters: plora,
+      secondSet: base,
+      saved: 1 - plora / base,
+      extraFlops: plora / base,
+    })
+    expect(countParameters(tiny()).parts.adapter).toBe(plora)
   })
 
   it('keeps keys and values of the kv heads only', () => {
@@ -81,7 +87,7 @@ describe('a small model, by hand', () => {
   })
 })
 
-it('groups add up to the checkpoint, with a convolutional stem too', () => {
+it('parts add up to the checkpoint, with a convolutional stem too', () => {
   const vision = {
     hidden_size: 8,
     intermediate_size: 16,

@@ -1,28 +1,33 @@
 /**
- * What a model costs, from its configuration alone: parameters by group, memory, arithmetic, and what PLoRA's low rank saves
+ * What a model costs, from its configuration alone: parameters by part, memory, arithmetic, and what the adapter's low rank saves
  * (SPEC sections 2, 3 and 14c). It reads no weights and measures nothing. One multiply-add counts as 2 FLOPs; norms, softmax and
  * activations, which are below 1 %, are not counted.
  */
 import { cacheWidth } from '../engine/index.js'
 import { tensorFormat } from '../quantize/quantize-model.js'
+import { type AdapterType, adapterOf } from './adapter/table.js'
 import type { ModelConfig, VisionConfig } from './config.js'
-import { modelParameters, type ParameterGroup } from './parameters.js'
+import { imageTokens, modelProjector } from './image-rows.js'
+import { type ModelPart, type ParameterRole, parameterCount } from './parameter-spec.js'
+import { modelParameters } from './parameters.js'
+import type { ProjectorType } from './projector/table.js'
 
 /** Numbers of parameters. */
 export interface ParameterCount {
   readonly total: number
-  readonly groups: Readonly<Record<ParameterGroup, number>>
-  /** PLoRA's part of all parameters, 0..1. */
-  readonly ploraShare: number
+  readonly parts: Readonly<Record<ModelPart, number>>
+  /** The adapter's share of all parameters, 0..1. */
+  readonly adapterShare: number
 }
 
-/** PLoRA beside a second full set of the five linear layers' weights for image tokens. */
-export interface PloraSaving {
-  readonly plora: number
+/** The adapter beside a second full set of the five linear layers' weights for image tokens. */
+export interface AdapterCost {
+  readonly type: AdapterType
+  readonly parameters: number
   readonly secondSet: number
-  /** 1 - plora / secondSet. */
+  /** 1 - parameters / secondSet. */
   readonly saved: number
-  /** How much more arithmetic an image position's linear layers need than a text position's, as a fraction. */
+  /** How much more arithmetic an image position's linear layers need than without an adapter, as a fraction. */
   readonly extraFlops: number
 }
 
@@ -56,7 +61,8 @@ export interface ArithmeticUse {
 /** Everything `xcomposer inspect` shows. */
 export interface Inspection {
   readonly parameters: ParameterCount
-  readonly plora: PloraSaving
+  readonly adapter: AdapterCost
+  readonly projector: ProjectorType
   readonly memory: MemoryUse
   readonly flops: ArithmeticUse
   readonly imageTokens: number
@@ -67,46 +73,42 @@ export interface Inspection {
 export function inspect(config: ModelConfig): Inspection {
   return {
     parameters: countParameters(config),
-    plora: ploraSaving(config),
+    adapter: adapterCost(config),
+    projector: config.projector.type,
     memory: memoryUse(config),
     flops: arithmeticUse(config),
-    imageTokens: config.vision?.tokens ?? 0,
+    imageTokens: imageTokens(config),
     maxLength: config.maxLength,
   }
 }
 
-/** Parameters by group, as in a checkpoint of this configuration. */
+/** Parameters by part, as in a checkpoint of this configuration. */
 export function countParameters(config: ModelConfig): ParameterCount {
-  const groups: Record<ParameterGroup, number> = { vision: 0, projector: 0, plora: 0, decoder: 0 }
-  for (const spec of modelParameters(config)) if (!spec.optional) groups[spec.group] += product(spec.shape)
-  const total = groups.vision + groups.projector + groups.plora + groups.decoder
-  return { total, groups, ploraShare: groups.plora / total }
+  const parts: Record<ModelPart, number> = { vision: 0, projector: 0, adapter: 0, decoder: 0 }
+  for (const spec of modelParameters(config)) if (!spec.optional) parts[spec.part] += parameterCount(spec)
+  const total = sum(Object.values(parts))
+  return { total, parts, adapterShare: parts.adapter / total }
 }
 
-/** The decoder's linear layers of one block: inputs, outputs and rank of each. */
-function blockLinears({ decoder: c }: ModelConfig): { inputs: number; outputs: number; rank: number }[] {
-  const { hiddenSize: h, intermediateSize: f } = c
-  const { wqkv, others } = c.plora
-  return [
-    { inputs: h, outputs: (c.heads + 2 * c.kvHeads) * c.headDim, rank: wqkv.rank },
-    { inputs: h, outputs: h, rank: others.rank },
-    { inputs: h, outputs: f, rank: others.rank },
-    { inputs: h, outputs: f, rank: others.rank },
-    { inputs: f, outputs: h, rank: others.rank },
-  ]
+/** Weights that one decoder position is multiplied with, besides the head: of the base layers, and of low-rank paths beside them. */
+function decoderWeights(config: ModelConfig): { base: number; lowRank: number } {
+  const inLayers = modelParameters(config).filter((s) => s.layer !== undefined && s.shape.length === 2)
+  const size = (part: ModelPart, roles: readonly ParameterRole[]) =>
+    sum(inLayers.filter((s) => s.part === part && roles.includes(s.role)).map(parameterCount))
+  return { base: size('decoder', ['linear']), lowRank: size('adapter', ['low-rank-a', 'low-rank-b']) }
 }
 
-const baseSize = (config: ModelConfig) =>
-  config.decoder.layers * sum(blockLinears(config).map(({ inputs, outputs }) => inputs * outputs))
-
-const ploraSize = (config: ModelConfig) =>
-  config.decoder.layers * sum(blockLinears(config).map(({ inputs, outputs, rank }) => rank * (inputs + outputs)))
-
-/** What image positions cost with PLoRA, and with weights of their own. */
-export function ploraSaving(config: ModelConfig): PloraSaving {
-  const plora = ploraSize(config)
-  const secondSet = baseSize(config)
-  return { plora, secondSet, saved: 1 - plora / secondSet, extraFlops: plora / secondSet }
+/** What image positions cost with the adapter, and with weights of their own. */
+export function adapterCost(config: ModelConfig): AdapterCost {
+  const parameters = countParameters(config).parts.adapter
+  const { base, lowRank } = decoderWeights(config)
+  return {
+    type: config.decoder.adapter.type,
+    parameters,
+    secondSet: base,
+    saved: 1 - parameters / base,
+    extraFlops: lowRank / base,
+  }
 }
 
 /** Memory of weights, cache and vision. */
@@ -116,7 +118,7 @@ export function memoryUse(config: ModelConfig): MemoryUse {
   let total = 0
   for (const spec of modelParameters(config)) {
     if (spec.optional) continue
-    const count = product(spec.shape)
+    const count = parameterCount(spec)
     const format = quantization ? tensorFormat(spec, quantization) : undefined
     // Blocks stay as they are, with one float32 scale each; everything else is computed with as float32.
     weights += count * (format ? format.bits / 8 + 4 / format.blockSize : 4)
@@ -134,7 +136,7 @@ export function memoryUse(config: ModelConfig): MemoryUse {
 
 /** The residual with queries, keys, values and scores, or with the wide layer of the MLP, whichever is larger. */
 function visionActivations(v: VisionConfig): number {
-  const n = v.tokens + 1
+  const n = v.patches + 1
   const attention = 3 * n * v.hiddenSize + v.heads * n * n
   const mlp = n * v.intermediateSize
   const tower = n * v.hiddenSize + Math.max(attention, mlp)
@@ -145,26 +147,34 @@ function visionActivations(v: VisionConfig): number {
 /** Arithmetic for an image and for a token. */
 export function arithmeticUse(config: ModelConfig): ArithmeticUse {
   const { decoder: c, vision: v } = config
-  const linear = 2 * baseSize(config)
+  const weights = decoderWeights(config)
+  const imageLinear = 2 * (weights.base + weights.lowRank)
+  const textLinear = adapterOf(c.adapter).rows === 'all' ? imageLinear : 2 * weights.base
   const perTokenAndPosition = 4 * c.layers * c.hiddenSize
-  const n = v?.tokens ?? 0
+  const n = imageTokens(config)
   return {
     vision: v ? visionFlops(v) : 0,
-    projector: v ? 2 * n * (v.hiddenSize * c.hiddenSize + c.hiddenSize * c.hiddenSize) : 0,
+    projector: v ? 2 * projectorMultiplications(config, v) : 0,
     // Position i looks at i + 1 positions: n (n + 1) / 2 in all.
-    imagePrefill: n * (linear + 2 * ploraSize(config)) + (perTokenAndPosition * n * (n + 1)) / 2,
-    perToken: linear + 2 * c.vocabularySize * c.hiddenSize,
+    imagePrefill: n * imageLinear + (perTokenAndPosition * n * (n + 1)) / 2,
+    perToken: textLinear + 2 * c.vocabularySize * c.hiddenSize,
     perTokenAndPosition,
   }
 }
 
+/** Multiply-adds of the projector for one image; in tiled models for one tile beside the whole, whose merged rows it reads one by one. */
+function projectorMultiplications(config: ModelConfig, v: VisionConfig): number {
+  const { multiplications } = modelProjector(config, v)
+  return v.tiled ? (multiplications * imageTokens(config)) / v.patches : multiplications
+}
+
 function visionFlops(v: VisionConfig): number {
-  const n = v.tokens + 1
+  const n = v.patches + 1
   const { hiddenSize: h, intermediateSize: f } = v
   const block = 2 * n * (4 * h * h + 2 * h * f) + 4 * n * n * h
   const patches = v.stem
     ? sum(stemLayers(v).map(({ inputs, outputs, positions }) => 2 * 9 * inputs * outputs * positions))
-    : 2 * v.tokens * 3 * v.patchSize ** 2 * h
+    : 2 * v.patches * 3 * v.patchSize ** 2 * h
   return v.layers * block + patches
 }
 
@@ -180,5 +190,4 @@ function stemLayers(v: VisionConfig): { inputs: number; outputs: number; positio
   })
 }
 
-const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1)
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)

@@ -4,8 +4,10 @@ import { type ModelDirectory, openModelDirectory } from '../checkpoint/model-dir
 import { checkFloat, readTensor, type TensorEntry } from '../checkpoint/tensors.js'
 import { InputError } from '../common/errors.js'
 import type { BlockFormat } from '../engine/index.js'
+import { ploraRanks } from './adapter/plora.js'
 import { type CheckpointShapes, type ModelConfig, parseModelConfig } from './config.js'
-import { embeddingTable, modelParameters, type ParameterSpec, tileMarks, visionPrefix } from './parameters.js'
+import { type ParameterSpec, tileMarks, visionPrefix } from './parameter-spec.js'
+import { modelParameters } from './parameters.js'
 
 /** An opened checkpoint: nothing is read yet but headers. */
 export interface OpenCheckpoint {
@@ -73,9 +75,9 @@ function blockFormat(
   const smaller = BLOCK_SIZES.filter((size) => size < quantization.blockSize)
   const larger = BLOCK_SIZES.filter((size) => size > quantization.blockSize)
   const others: BlockFormat[] =
-    spec.name === embeddingTable
+    spec.role === 'embedding'
       ? smaller.map((blockSize) => ({ bits: quantization.bits, blockSize }))
-      : spec.group === 'decoder'
+      : spec.part === 'decoder'
         ? []
         : [quantization.blockSize, ...larger].map((blockSize) => ({ bits: 8, blockSize }))
   const format = [quantization, ...others].find(
@@ -98,12 +100,9 @@ function blockFormat(
 /** What the tensors' shapes say about the network; the released configurations leave most of it out. */
 function checkpointShapes({ tensors }: ModelDirectory): CheckpointShapes {
   const shape = (name: string) => (tensors.get(name) ?? tensors.get(`${name}${blockSuffix.values}`))?.shape
-  const wqkv = shape('model.layers.0.attention.wqkv.Plora_A.weight')?.[0]
-  const others = shape('model.layers.0.attention.wo.Plora_A.weight')?.[0]
   const vision = visionShapes((name) => shape(`${visionPrefix}.${name}`))
   return {
-    ...(wqkv ? { wqkv } : {}),
-    ...(others ? { others } : {}),
+    ploraRanks: ploraRanks(shape),
     ...(vision ? { vision } : {}),
     tiled: tensors.has(tileMarks.separator),
   }

@@ -1,86 +1,69 @@
-/**
- * The tensors that a configuration implies: names and shapes as in the checkpoints (SPEC 3), and the group that each
- * belongs to. The loader checks against this list, training initialises from it, `inspect` adds it up.
- */
+/** The tensors that a configuration implies: names and shapes as in the checkpoints (SPEC 3), and what each of them is. */
+import { adapterOf, type ConfiguredAdapter } from './adapter/table.js'
 import type { DecoderConfig, ModelConfig, VisionConfig } from './config.js'
+import { type DecoderLinear, decoderLinears } from './decoder/linears.js'
+import { modelProjector } from './image-rows.js'
+import { denseParameters, embeddingTable, normParameters, type ParameterSpec, tileMarks, visionPrefix } from './parameter-spec.js'
 
-/** The parts that training stages freeze or train, and that `inspect` lists. */
-export type ParameterGroup = 'vision' | 'projector' | 'plora' | 'decoder'
-
-/** One tensor of a model. */
-export interface ParameterSpec {
-  readonly name: string
-  readonly shape: readonly number[]
-  readonly group: ParameterGroup
-  /** Released checkpoints may lack it (post_layernorm). */
-  readonly optional?: true
-}
-
-/** Prefix of the vision tower's tensors. */
-export const visionPrefix = 'vit.vision_tower.vision_model'
-
-/** The embedding table, [vocabulary, hidden]: looked up, not multiplied. */
-export const embeddingTable = 'model.tok_embeddings.weight'
-
-/** The rows that the 4KHD variant puts between tiles: behind a line, and between the whole image and its tiles. */
-export const tileMarks = { separator: 'plora_glb_GN', newline: 'plora_sub_GN' } as const
-
-function linearWithPlora(name: string, out: number, inputs: number, rank: number, bias: boolean): ParameterSpec[] {
+/** A linear layer of a decoder block with what the adapter has for it. */
+function adaptedLinear(linear: DecoderLinear, adapter: ConfiguredAdapter): ParameterSpec[] {
+  const { name, layer, outputs, inputs, bias, packed } = linear
+  const at = { part: 'decoder', layer, ...(packed ? { packed } : {}) } as const
   return [
-    { name: `${name}.weight`, shape: [out, inputs], group: 'decoder' },
-    ...(bias ? ([{ name: `${name}.bias`, shape: [out], group: 'decoder' }] as const) : []),
-    { name: `${name}.Plora_A.weight`, shape: [rank, inputs], group: 'plora' },
-    { name: `${name}.Plora_B.weight`, shape: [out, rank], group: 'plora' },
+    { ...at, name: `${name}.weight`, shape: [outputs, inputs], role: 'linear' },
+    ...(bias ? [{ ...at, name: `${name}.bias`, shape: [outputs], role: 'bias' } as const] : []),
+    ...adapter.parameters(linear),
   ]
 }
 
 function decoderParameters(c: DecoderConfig): ParameterSpec[] {
-  const { hiddenSize: h, intermediateSize: f, vocabularySize: v } = c
-  const qkv = (c.heads + 2 * c.kvHeads) * c.headDim
-  const { wqkv, others } = c.plora
-  const specs: ParameterSpec[] = [{ name: embeddingTable, shape: [v, h], group: 'decoder' }]
-  for (let i = 0; i < c.layers; i++) {
-    const layer = `model.layers.${i}`
-    specs.push(
-      { name: `${layer}.attention_norm.weight`, shape: [h], group: 'decoder' },
-      ...linearWithPlora(`${layer}.attention.wqkv`, qkv, h, wqkv.rank, c.bias),
-      ...linearWithPlora(`${layer}.attention.wo`, h, h, others.rank, c.bias),
-      { name: `${layer}.ffn_norm.weight`, shape: [h], group: 'decoder' },
-      ...linearWithPlora(`${layer}.feed_forward.w1`, f, h, others.rank, false),
-      ...linearWithPlora(`${layer}.feed_forward.w3`, f, h, others.rank, false),
-      ...linearWithPlora(`${layer}.feed_forward.w2`, h, f, others.rank, false),
-    )
+  const { hiddenSize: h, vocabularySize: v } = c
+  const adapter = adapterOf(c.adapter)
+  const specs: ParameterSpec[] = [{ name: embeddingTable, shape: [v, h], part: 'decoder', role: 'embedding' }]
+  for (let layer = 0; layer < c.layers; layer++) {
+    const norm = (name: string): ParameterSpec => ({
+      name: `model.layers.${layer}.${name}.weight`,
+      shape: [h],
+      part: 'decoder',
+      role: 'norm',
+      layer,
+    })
+    const { wqkv, wo, w1, w3, w2 } = decoderLinears(c, layer)
+    specs.push(norm('attention_norm'), ...[wqkv, wo].flatMap((linear) => adaptedLinear(linear, adapter)))
+    specs.push(norm('ffn_norm'), ...[w1, w3, w2].flatMap((linear) => adaptedLinear(linear, adapter)))
   }
   return [
     ...specs,
-    { name: 'model.norm.weight', shape: [h], group: 'decoder' },
-    { name: 'output.weight', shape: [v, h], group: 'decoder' },
+    { name: 'model.norm.weight', shape: [h], part: 'decoder', role: 'norm' },
+    { name: 'output.weight', shape: [v, h], part: 'decoder', role: 'linear' },
   ]
 }
 
 function visionParameters(c: VisionConfig): ParameterSpec[] {
   const { hiddenSize: h, intermediateSize: f } = c
   const p = visionPrefix
-  const make = (name: string, ...shape: number[]): ParameterSpec => ({ name: `${p}.${name}`, shape, group: 'vision' })
-  const norm = (name: string, n = h) => [make(`${name}.weight`, n), make(`${name}.bias`, n)]
-  const dense = (name: string, out: number, inputs: number) => [make(`${name}.weight`, out, inputs), make(`${name}.bias`, out)]
-  const specs = [make('embeddings.class_embedding', h)]
+  const at = { part: 'vision' } as const
+  const specs: ParameterSpec[] = [{ ...at, name: `${p}.embeddings.class_embedding`, shape: [h], role: 'token' }]
   if (c.stem) {
     let inputs = 3
-    c.stem.forEach((layer, i) => {
-      if (i > 0) specs.push(...norm(`embeddings.stem.${i}.norm`, inputs))
-      specs.push(...dense(`embeddings.stem.${i}.conv`, layer.channels, 9 * inputs))
-      inputs = layer.channels
+    c.stem.forEach((stage, i) => {
+      if (i > 0) specs.push(...normParameters(`${p}.embeddings.stem.${i}.norm`, inputs, at))
+      specs.push(...denseParameters(`${p}.embeddings.stem.${i}.conv`, stage.channels, 9 * inputs, { ...at, deviation: 0.02 }))
+      inputs = stage.channels
     })
   } else {
-    specs.push(make('embeddings.patch_embedding.weight', h, 3, c.patchSize, c.patchSize))
+    const shape = [h, 3, c.patchSize, c.patchSize]
+    specs.push({ ...at, name: `${p}.embeddings.patch_embedding.weight`, shape, role: 'convolution' })
   }
-  specs.push(make('embeddings.position_embedding.weight', c.tokens + 1, h), ...norm('pre_layrnorm'))
-  for (let i = 0; i < c.layers; i++) {
-    const layer = `encoder.layers.${i}`
-    for (const part of ['q_proj', 'k_proj', 'v_proj', 'out_proj']) specs.push(...dense(`${layer}.self_attn.${part}`, h, h))
-    specs.push(...norm(`${layer}.layer_norm1`), ...norm(`${layer}.layer_norm2`))
-    specs.push(...dense(`${layer}.mlp.fc1`, f, h), ...dense(`${layer}.mlp.fc2`, h, f))
+  specs.push({ ...at, name: `${p}.embeddings.position_embedding.weight`, shape: [c.patches + 1, h], role: 'position' })
+  specs.push(...normParameters(`${p}.pre_layrnorm`, h, at))
+  for (let layer = 0; layer < c.layers; layer++) {
+    const block = `${p}.encoder.layers.${layer}`
+    const inBlock = { ...at, layer }
+    for (const part of ['q_proj', 'k_proj', 'v_proj', 'out_proj'])
+      specs.push(...denseParameters(`${block}.self_attn.${part}`, h, h, inBlock))
+    specs.push(...normParameters(`${block}.layer_norm1`, h, inBlock), ...normParameters(`${block}.layer_norm2`, h, inBlock))
+    specs.push(...denseParameters(`${block}.mlp.fc1`, f, h, inBlock), ...denseParameters(`${block}.mlp.fc2`, h, f, inBlock))
   }
   return specs
 }
@@ -89,27 +72,14 @@ function visionParameters(c: VisionConfig): ParameterSpec[] {
 export function modelParameters(c: ModelConfig): ParameterSpec[] {
   const specs = decoderParameters(c.decoder)
   if (!c.vision) return specs
-  const { hiddenSize: h } = c.decoder
   // Four neighbouring patches stand side by side in one row of a tiled image.
   const v = c.vision.hiddenSize * (c.vision.tiled ? 4 : 1)
+  const at = { part: 'projector' } as const
   const marks: ParameterSpec[] = c.vision.tiled
     ? [
-        { name: tileMarks.separator, shape: [1, 1, v], group: 'projector' },
-        { name: tileMarks.newline, shape: [1, 1, 1, v], group: 'projector' },
+        { ...at, name: tileMarks.separator, shape: [1, 1, v], role: 'tile-mark' },
+        { ...at, name: tileMarks.newline, shape: [1, 1, 1, v], role: 'tile-mark' },
       ]
     : []
-  const projector = (name: string, ...shape: number[]): ParameterSpec => ({
-    name: `vision_proj.${name}`,
-    shape,
-    group: 'projector',
-  })
-  return [
-    ...specs,
-    ...marks,
-    ...visionParameters(c.vision),
-    projector('0.weight', h, v),
-    projector('0.bias', h),
-    projector('2.weight', h, h),
-    projector('2.bias', h),
-  ]
+  return [...specs, ...marks, ...visionParameters(c.vision), ...modelProjector(c, c.vision).parameters()]
 }

@@ -9,6 +9,7 @@ import { normals } from '../common/normal-numbers.js'
 import { type BlockFormat, liveHandles } from '../engine/index.js'
 import { DecoderRuntime } from '../inference/decoder-runtime.js'
 import { openModel, readParameter } from '../model/open-checkpoint.js'
+import type { ParameterSpec } from '../model/parameter-spec.js'
 import { type Blocks, dequantizeRows, quantizeBlocks } from './blocks.js'
 import { CALIBRATION_WINDOW, Calibration, calibrationWindows } from './calibration.js'
 import { Gptq } from './gptq.js'
@@ -172,6 +173,7 @@ describe('calibration', () => {
     const checkpoint = openModel(dir)
     const model = new DecoderRuntime(checkpoint, { threads: 1 })
     const { decoder } = checkpoint.config
+    const spec = (name: string) => checkpoint.specs.find((s) => s.name === name) as ParameterSpec
     const windows = calibrationWindows(ids(6 * CALIBRATION_WINDOW), 1)
     expect(windows.length).toBe(6)
     const calibration = new Calibration(
@@ -187,14 +189,14 @@ describe('calibration', () => {
       windows,
     )
     try {
-      expect(await calibration.of('model.tok_embeddings.weight')).toBeUndefined()
-      expect(await calibration.of('model.layers.0.attention.wqkv.Plora_A.weight')).toBeUndefined()
-      const first = await calibration.of('model.layers.0.attention.wqkv.weight')
-      expect(await calibration.of('model.layers.0.feed_forward.w1.weight')).toEqual(
-        await calibration.of('model.layers.0.feed_forward.w3.weight'),
+      expect(await calibration.of(spec('model.tok_embeddings.weight'))).toBeUndefined()
+      expect(await calibration.of(spec('model.layers.0.attention.wqkv.Plora_A.weight'))).toBeUndefined()
+      const first = await calibration.of(spec('model.layers.0.attention.wqkv.weight'))
+      expect(await calibration.of(spec('model.layers.0.feed_forward.w1.weight'))).toEqual(
+        await calibration.of(spec('model.layers.0.feed_forward.w3.weight')),
       )
-      const head = await calibration.of('output.weight')
-      await expect(calibration.of('model.layers.0.attention.wo.weight')).rejects.toThrow('in their order')
+      const head = await calibration.of(spec('output.weight'))
+      await expect(calibration.of(spec('model.layers.0.attention.wo.weight'))).rejects.toThrow('in their order')
       const h = decoder.hiddenSize
       const expected = { first: new Float64Array(h * h), head: new Float64Array(h * h) }
       const add = (to: Float64Array, rows: Float32Array) => {
@@ -243,9 +245,9 @@ describe('calibration', () => {
     expect(written.at(-1)).toBe(1)
     expect(after.bytes).toBe(before.bytes)
     expect(openModel(calibrated).formats).toEqual(openModel(plain).formats)
-    const error = (report: typeof before) => report.groups.find(({ group }) => group === 'decoder')?.relativeError
+    const error = (report: typeof before) => report.parts.find(({ part }) => part === 'decoder')?.relativeError
     expect(error(after)).not.toBe(error(before))
-    expect(after.groups.slice(1)).toEqual(before.groups.slice(1))
+    expect(after.parts.slice(1)).toEqual(before.parts.slice(1))
   })
 
   it.each([

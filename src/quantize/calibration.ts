@@ -8,7 +8,7 @@ import { allocate, Graph, matmul, product, reshape, rmsNorm, Session, split, typ
 import { causalMask, sequenceAttention } from '../model/decoder/attention.js'
 import { attentionHalf, feedForwardHalf } from '../model/decoder/decoder.js'
 import { rotaryTables } from '../model/decoder/rotary.js'
-import { embeddingTable, type ParameterSpec } from '../model/parameters.js'
+import { embeddingTable, type ParameterSpec } from '../model/parameter-spec.js'
 import { floatWeights, type Weights } from '../model/weights.js'
 import { type FloatWeights, rowPieces } from './float-weights.js'
 import { type Hessian, spanWidths } from './hessian.js'
@@ -47,7 +47,7 @@ export class Calibration {
   private readonly states: Float32Array
   private readonly windows: number
   private layer = 0
-  /** Of the layer before `layer`, by the product's name. */
+  /** Of the layer before `layer`, by the name of the weight. */
   private moments: ReadonlyMap<string, Hessian> = new Map()
 
   /**
@@ -68,12 +68,11 @@ export class Calibration {
     })
   }
 
-  /** Moments of what the linear layer of `weight` reads; undefined for tensors that are none of the decoder's linear layers. */
-  async of(weight: string): Promise<Hessian | undefined> {
-    const name = weight.replace(/\.weight$/, '')
-    const layer = /^model\.layers\.(\d+)\.(attention|feed_forward)\.\w+$/.exec(name)?.[1]
-    if (layer === undefined && name !== 'output') return undefined
-    const wanted = layer === undefined ? this.weights.decoder.layers : Number(layer)
+  /** Moments of what a linear layer reads, by its weight; undefined for tensors that are none of the decoder's linear layers. */
+  async of({ name, part, role, layer }: ParameterSpec): Promise<Hessian | undefined> {
+    if (part !== 'decoder' || role !== 'linear') return undefined
+    // The head stands behind all layers.
+    const wanted = layer ?? this.weights.decoder.layers
     while (this.layer <= wanted) {
       // The float weights of the next layer need the room.
       this.moments = new Map()
@@ -93,8 +92,7 @@ export class Calibration {
   private passFeedForward(): Promise<Map<string, Hessian>> {
     const g = new Graph(`calibrate-ffn-${this.layer}`)
     const reads = new Map<string, Tensor>()
-    // Names begin with ffn_norm and feed_forward.
-    const w = recording(this.floats(`model.layers.${this.layer}.f`), reads)
+    const w = recording(this.floats(this.layer), reads)
     return this.run(g, reads, feedForwardHalf(g, w, this.weights.decoder, this.input(g), this.layer, undefined), {})
   }
 
@@ -110,7 +108,7 @@ export class Calibration {
       mask: g.input('mask', 'f32', seen),
     })
     const reads = new Map<string, Tensor>()
-    const w = recording(this.floats(`model.layers.${this.layer}.attention`), reads)
+    const w = recording(this.floats(this.layer), reads)
     const next = attentionHalf(g, w, c, this.input(g), this.layer, undefined, attend)
     const tables = rotaryTables(c, CALIBRATION_WINDOW)
     return this.run(g, reads, next, {
@@ -123,18 +121,18 @@ export class Calibration {
 
   private passHead(): Promise<Map<string, Hessian>> {
     const g = new Graph('calibrate-head')
-    const norm = this.floats('model.norm.').tensor(g, 'model.norm.weight')
+    const norm = this.floats(undefined).tensor(g, 'model.norm.weight')
     const normed = rmsNorm(g, this.input(g), norm, this.weights.decoder.normEpsilon)
-    return this.run(g, new Map([['output', normed]]), normed, {})
+    return this.run(g, new Map([[HEAD, normed]]), normed, {})
   }
 
   private input(g: Graph): Tensor {
     return g.input('states', 'f32', [1, CALIBRATION_WINDOW, this.weights.decoder.hiddenSize])
   }
 
-  /** Weights whose names begin with `prefix`: given at each run, since packing them would need as much memory again. */
-  private floats(prefix: string): Weights {
-    const specs = this.weights.specs.filter(({ name }) => name.startsWith(prefix))
+  /** Weights of a layer, or of none: given at each run, since packing them would need as much memory again. */
+  private floats(layer: number | undefined): Weights {
+    const specs = this.weights.specs.filter((s) => (s.part === 'decoder' || s.part === 'adapter') && s.layer === layer)
     return floatWeights(new Map(specs.map(({ name, shape }) => [name, shape])), () => true)
   }
 
@@ -227,12 +225,15 @@ export class Calibration {
   }
 }
 
-/** Weights that note what each product reads. */
+/** The weight of the head. */
+const HEAD = 'output.weight'
+
+/** Weights that note what each product reads, by the name of its weight. */
 function recording(w: Weights, reads: Map<string, Tensor>): Weights {
   return {
     ...w,
     product: (g, x, name) => {
-      reads.set(name, x)
+      reads.set(`${name}.weight`, x)
       return w.product(g, x, name)
     },
   }

@@ -1,6 +1,6 @@
 /** Float weights as quantising reads them. */
 import type { DecoderConfig } from '../model/config.js'
-import type { ParameterSpec } from '../model/parameters.js'
+import type { ParameterSpec } from '../model/parameter-spec.js'
 
 /** Float weights by rows, from wherever they come. */
 export interface FloatWeights {

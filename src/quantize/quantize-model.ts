@@ -13,9 +13,9 @@ import { makeFolders } from '../common/folders.js'
 import { type LongWork, pause } from '../common/long-work.js'
 import type { BlockFormat } from '../engine/index.js'
 import { nanNotice } from '../inference/nan-notice.js'
-import { PACKED_ROWS, packedRowOrder, reorderRows } from '../model/decoder/attention.js'
+import { packedRowOrder, reorderRows } from '../model/decoder/attention.js'
 import { blockSuffix, openModel } from '../model/open-checkpoint.js'
-import { embeddingTable, type ParameterGroup, type ParameterSpec } from '../model/parameters.js'
+import type { ModelPart, ParameterRole, ParameterSpec } from '../model/parameter-spec.js'
 import { type Blocks, dequantizeRows, quantizeBlocks } from './blocks.js'
 import type { Calibration } from './calibration.js'
 import { type FloatWeights, rowPieces } from './float-weights.js'
@@ -23,9 +23,9 @@ import { Gptq } from './gptq.js'
 import type { Hessian } from './hessian.js'
 import { MatrixProduct } from './matrix-product.js'
 
-/** Tensors in blocks of one group, and the root mean square of their rounding relative to that of their values. */
-export interface GroupError {
-  readonly group: ParameterGroup
+/** Tensors in blocks of one part, and the root mean square of their rounding relative to that of their values. */
+export interface PartError {
+  readonly part: ModelPart
   readonly bits: number
   /** Of the tensor with the largest blocks. */
   readonly blockSize: number
@@ -45,7 +45,7 @@ export interface QuantizeOptions extends LongWork {
 
 /** What was written. */
 export interface QuantizationReport {
-  readonly groups: readonly GroupError[]
+  readonly parts: readonly PartError[]
   /** Of the written model.safetensors. */
   readonly bytes: number
 }
@@ -96,8 +96,8 @@ export async function quantizeModel(
   return report
 }
 
-/** Sums over the tensors of a group. */
-interface GroupSum {
+/** Sums over the tensors of a part. */
+interface PartSum {
   readonly valueBits: number
   largestBlock: number
   tensors: number
@@ -115,13 +115,13 @@ export async function writeQuantized(
   { calibration, ...work }: LongWork & { readonly calibration?: Calibration | undefined } = {},
 ): Promise<QuantizationReport> {
   makeFolders(out, 'quantize')
-  const sums = new Map<ParameterGroup, GroupSum>()
+  const sums = new Map<ModelPart, PartSum>()
   const order = packedRowOrder(weights.decoder)
   // Matrices that read the same have one between them.
   const product = new MatrixProduct(work.signal)
   const compensations = new WeakMap<Hessian, Gptq>()
-  const compensationOf = async (name: string): Promise<Gptq | undefined> => {
-    const moments = await calibration?.of(name)
+  const compensationOf = async (spec: ParameterSpec): Promise<Gptq | undefined> => {
+    const moments = await calibration?.of(spec)
     if (!moments) return undefined
     const compensation = compensations.get(moments) ?? new Gptq(moments, format)
     compensations.set(moments, compensation)
@@ -132,7 +132,7 @@ export async function writeQuantized(
     if (!own) return [floatTensor(weights, spec)]
     const [rows, inputs] = spec.shape as [number, number]
     const count = Math.ceil(inputs / own.blockSize)
-    const sum = sums.get(spec.group) ?? {
+    const sum = sums.get(spec.part) ?? {
       valueBits: own.bits,
       largestBlock: 0,
       tensors: 0,
@@ -141,13 +141,12 @@ export async function writeQuantized(
       squares: 0,
       errors: 0,
     }
-    sums.set(spec.group, sum)
-    const inOrder = <T extends Uint8Array | Float32Array>(data: T): T =>
-      PACKED_ROWS.test(spec.name) ? reorderRows(data, order) : data
+    sums.set(spec.part, sum)
+    const inOrder = <T extends Uint8Array | Float32Array>(data: T): T => (spec.packed ? reorderRows(data, order) : data)
     // Values are asked for first and scales right after them: both come of one pass.
     let made: Blocks | undefined
     const blocks = async (): Promise<Blocks> => {
-      const compensation = await compensationOf(spec.name)
+      const compensation = await compensationOf(spec)
       made = await quantizeTensor(weights, spec, own, sum, async (weight, n) => {
         await pause(work.signal)
         return compensation ? compensation.quantize(weight, n, inputs, product) : quantizeBlocks(weight, n, inputs, own)
@@ -182,9 +181,9 @@ export async function writeQuantized(
   const quantization = { method: 'blocks', bits: format.bits, block_size: format.blockSize, wqkv_rows: 'packed' }
   const config = { ...weights.config, quantization_config: quantization }
   writeTextAtomically(join(out, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
-  const groups = [...sums].map(
-    ([group, sum]): GroupError => ({
-      group,
+  const parts = [...sums].map(
+    ([part, sum]): PartError => ({
+      part,
       bits: sum.valueBits,
       blockSize: sum.largestBlock,
       tensors: sum.tensors,
@@ -192,7 +191,7 @@ export async function writeQuantized(
       relativeError: Math.sqrt(sum.errors / (sum.squares || 1)),
     }),
   )
-  const report = { groups, bytes: statSync(file).size }
+  const report = { parts, bytes: statSync(file).size }
   writeTextAtomically(join(out, 'README.md'), quantizationCard(basename(resolve(out)), format, report, calibration !== undefined))
   return report
 }
@@ -206,21 +205,20 @@ const EIGHT_BIT_BLOCKS = [256, 128, 64]
 /** Rows of the embedding are looked up, not multiplied: smaller blocks are more exact and cost no time. */
 const EMBEDDING_BLOCK = 32
 
-/** The vision tower's linear layers; its tables are no products. */
-const VISION_LAYER = /\.(encoder\.layers\.\d+\.(self_attn|mlp)|embeddings\.stem)\..*\.weight$/
+/** What is stored in blocks: matrices that rows are multiplied with, and the table that rows are looked up in. */
+const IN_BLOCKS: ReadonlySet<ParameterRole> = new Set(['linear', 'low-rank-a', 'low-rank-b', 'embedding'])
 
 /** How a tensor of a quantised model is stored in blocks; undefined where it is not. */
-export function tensorFormat({ name, group, shape }: ParameterSpec, format: BlockFormat): BlockFormat | undefined {
-  if (group === 'vision' && !VISION_LAYER.test(name)) return undefined
-  if (shape.length !== 2 || (shape[1] as number) < format.blockSize) return undefined
-  if (name === embeddingTable) return { bits: format.bits, blockSize: Math.min(format.blockSize, EMBEDDING_BLOCK) }
-  if (group === 'decoder') return format
+export function tensorFormat({ part, role, shape }: ParameterSpec, format: BlockFormat): BlockFormat | undefined {
+  if (!IN_BLOCKS.has(role) || (shape[1] as number) < format.blockSize) return undefined
+  if (role === 'embedding') return { bits: format.bits, blockSize: Math.min(format.blockSize, EMBEDDING_BLOCK) }
+  if (part === 'decoder') return format
   const fits = (size: number): boolean => size > format.blockSize && (shape[1] as number) % size === 0
   return { bits: 8, blockSize: EIGHT_BIT_BLOCKS.find(fits) ?? format.blockSize }
 }
 
 function floatTensor(weights: FloatWeights, spec: ParameterSpec): TensorToStream {
-  const half = spec.group === 'vision' && spec.shape.length > 1
+  const half = spec.part === 'vision' && spec.shape.length > 1
   const data = (): Float32Array => weights.rows(spec, 0, spec.shape[0] ?? 1)
   return { name: spec.name, dtype: half ? 'F16' : 'F32', shape: spec.shape, data }
 }
@@ -229,7 +227,7 @@ async function quantizeTensor(
   weights: FloatWeights,
   spec: ParameterSpec,
   format: BlockFormat,
-  sum: GroupSum,
+  sum: PartSum,
   round: (weight: Float32Array, rows: number) => Promise<Blocks>,
 ): Promise<Blocks> {
   const [rows, inputs] = spec.shape as [number, number]
@@ -257,10 +255,10 @@ function addErrors(sum: { squares: number; errors: number }, weight: Float32Arra
   }
 }
 
-function quantizationCard(name: string, format: BlockFormat, { groups, bytes }: QuantizationReport, calibrated: boolean): string {
-  const rows = groups.map(
+function quantizationCard(name: string, format: BlockFormat, { parts, bytes }: QuantizationReport, calibrated: boolean): string {
+  const rows = parts.map(
     (g) =>
-      `| ${g.group} | ${g.tensors} | ${g.bits} | ${g.blockSize} | ${g.bitsPerWeight.toFixed(2)} | ${(100 * g.relativeError).toFixed(2)} % |`,
+      `| ${g.part} | ${g.tensors} | ${g.bits} | ${g.blockSize} | ${g.bitsPerWeight.toFixed(2)} | ${(100 * g.relativeError).toFixed(2)} % |`,
   )
   const how = calibrated
     ? `The decoder's weights were rounded with regard to what they are multiplied with on a text: what rounding one of them does is made good by
@@ -273,7 +271,7 @@ others. That makes the rounding error of the weights larger and that of the answ
 Linear weights of the decoder in ${format.bits} bits, blocks of ${format.blockSize} values with one float32 scale each (the embedding at most ${EMBEDDING_BLOCK}), ${(bytes / 1e6).toFixed(1)} MB.
 Rounding error: root mean square of the difference, relative to that of the values.
 
-| group | tensors | bits | largest block | bits a weight | rounding error |
+| part | tensors | bits | largest block | bits a weight | rounding error |
 |---|---|---|---|---|---|
 ${rows.join('\n')}
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { smallConfig } from '../../tests/support/random-model.js'
 import { parseModelConfig } from '../model/config.js'
-import { modelParameters, visionPrefix } from '../model/parameters.js'
+import { type ParameterSpec, visionPrefix } from '../model/parameter-spec.js'
+import { modelParameters } from '../model/parameters.js'
 import { isTrainable, tensorRates } from './groups.js'
 
 const config = parseModelConfig({ ...smallConfig, vision_config: { ...smallConfig.vision_config, num_hidden_layers: 3 } }, 'c')
@@ -11,13 +12,13 @@ const blockOf = (name: string) => new RegExp(`^${visionPrefix}\\.encoder\\.layer
 describe('which tensors learn', () => {
   it('is by group, and by block where only the end of the tower does', () => {
     const two = specs.filter((s) => isTrainable(config, s, { train: ['vision', 'projector'], visionLayers: 2 }))
-    expect(new Set(two.map((s) => s.group))).toEqual(new Set(['vision', 'projector']))
-    expect(new Set(two.filter((s) => s.group === 'vision').map((s) => blockOf(s.name)))).toEqual(new Set(['1', '2']))
+    expect(new Set(two.map((s) => s.part))).toEqual(new Set(['vision', 'projector']))
+    expect(new Set(two.filter((s) => s.part === 'vision').map((s) => blockOf(s.name)))).toEqual(new Set(['1', '2']))
     const all = specs.filter((s) => isTrainable(config, s, { train: ['vision'] }))
-    expect(all).toEqual(specs.filter((s) => s.group === 'vision'))
+    expect(all).toEqual(specs.filter((s) => s.part === 'vision'))
   })
   it('never leaves the classifiers of the warm-up out', () => {
-    const head = { name: 'names_head.weight', shape: [3, 32], group: 'vision' } as const
+    const head: ParameterSpec = { name: 'names_head.weight', shape: [3, 32], part: 'vision', role: 'classifier' }
     expect(isTrainable(config, head, { train: ['vision'], visionLayers: 1 })).toBe(true)
   })
 })

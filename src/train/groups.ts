@@ -1,7 +1,7 @@
 /** Learning-rate scale and weight decay of each tensor (SPEC 11.1): layer-wise decay in the vision tower, a factor for the decoder. */
 import type { TensorRates } from '../engine/index.js'
 import type { ModelConfig } from '../model/config.js'
-import { type ParameterGroup, type ParameterSpec, visionPrefix } from '../model/parameters.js'
+import type { ModelPart, ParameterSpec } from '../model/parameter-spec.js'
 
 /** What the recipe says about rates. */
 export interface GroupOptions {
@@ -16,20 +16,18 @@ export interface GroupOptions {
   readonly projectorFactor: number
 }
 
-const visionBlock = new RegExp(`^${visionPrefix}\\.encoder\\.layers\\.(\\d+)\\.`)
-
 /**
- * Whether a tensor learns: its group does, and where only the last `visionLayers` blocks of the tower do, it belongs to one of them.
+ * Whether a tensor learns: its part does, and where only the last `visionLayers` blocks of the tower do, it belongs to one of them (or
+ * is a classifier on top of them).
  */
 export function isTrainable(
   config: ModelConfig,
-  { name, group }: ParameterSpec,
-  recipe: { readonly train: readonly ParameterGroup[]; readonly visionLayers?: number },
+  { part, role, layer }: ParameterSpec,
+  recipe: { readonly train: readonly ModelPart[]; readonly visionLayers?: number },
 ): boolean {
-  if (!recipe.train.includes(group)) return false
-  if (!name.startsWith(visionPrefix) || recipe.visionLayers === undefined) return true
-  const block = visionBlock.exec(name)?.[1]
-  return block !== undefined && Number(block) >= (config.vision?.layers ?? 0) - recipe.visionLayers
+  if (!recipe.train.includes(part)) return false
+  if (part !== 'vision' || role === 'classifier' || recipe.visionLayers === undefined) return true
+  return layer !== undefined && layer >= (config.vision?.layers ?? 0) - recipe.visionLayers
 }
 
 /**
@@ -38,14 +36,16 @@ export function isTrainable(
  */
 export function tensorRates(config: ModelConfig, specs: readonly ParameterSpec[], o: GroupOptions): Map<string, TensorRates> {
   const layers = config.vision?.layers ?? 0
+  const scales: Record<ModelPart, (layer: number | undefined) => number> = {
+    vision: (layer) => o.visionFactor * o.visionLayerDecay ** (layer === undefined ? layers + 1 : layers - layer),
+    projector: () => o.projectorFactor,
+    adapter: () => 1,
+    decoder: () => o.decoderFactor,
+  }
   return new Map(
-    specs.map(({ name, group }) => {
-      const block = visionBlock.exec(name)?.[1]
-      let lrScale = group === 'decoder' ? o.decoderFactor : group === 'projector' ? o.projectorFactor : 1
-      if (group === 'vision')
-        lrScale = o.visionFactor * o.visionLayerDecay ** (block === undefined ? layers + 1 : layers - Number(block))
-      const norm = group === 'vision' && /norm\d?\.weight$|layrnorm\.weight$/.test(name)
-      return [name, { lrScale, weightDecay: name.endsWith('.bias') || norm ? 0 : o.weightDecay }]
+    specs.map(({ name, part, role, layer }) => {
+      const undecayed = role === 'bias' || (role === 'norm' && part !== 'decoder')
+      return [name, { lrScale: scales[part](layer), weightDecay: undecayed ? 0 : o.weightDecay }]
     }),
   )
 }

@@ -54,7 +54,7 @@ describe('a recipe', () => {
       decoderLrFactor: 0.2,
       ploraInit: 'zero_b',
       freeze: [],
-      train: ['vision', 'projector', 'plora', 'decoder'],
+      train: ['vision', 'projector', 'adapter', 'decoder'],
       checkpointEvery: 25,
       accumulate: 1,
       dtype: 'f32',
@@ -65,8 +65,8 @@ describe('a recipe', () => {
     ['language', ['decoder']],
     ['vision', ['vision']],
     ['align', ['vision', 'projector']],
-    ['pretrain', ['vision', 'projector', 'plora']],
-    ['sft', ['vision', 'projector', 'plora', 'decoder']],
+    ['pretrain', ['vision', 'projector', 'adapter']],
+    ['sft', ['vision', 'projector', 'adapter', 'decoder']],
   ])('of stage %s trains %j', (stage, train) => {
     expect(load(...withLine(`stage: ${stage}`)).train).toEqual(train)
   })
@@ -80,7 +80,7 @@ describe('a recipe', () => {
     )
     expect(recipe.start).toEqual({ config: join(dir, 'config.json') })
     expect(recipe.tokenizer).toBe(join(dir, 'tokenizer.model'))
-    expect(recipe.freeze).toEqual(['plora'])
+    expect(recipe.freeze).toEqual(['adapter'])
   })
 
   it('prints the derived values', () => {
@@ -107,7 +107,7 @@ describe('a recipe', () => {
     ['betas: [0.9, 1]', ':10: betas[1]: '],
     ['betas: [0.9]', ':10: betas'],
     ['freeze: [head]', ':10: freeze[0]: '],
-    ['freeze: [vision, projector, plora, decoder]', ':10: freeze: every group is frozen'],
+    ['freeze: [vision, projector, plora, decoder]', ':10: freeze: every part is frozen'],
     ['init: {config: config.json}', ':10: init: expected either from'],
     ['lerning_rate: 1', ':10: lerning_rate: unknown field; did you mean learning_rate?'],
     ['__proto__: {a: 1}', ':10: '],

@@ -9,15 +9,11 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { InputError } from '../common/errors.js'
 import { FORMAT_NAMES } from '../data/formats/index.js'
+import { type ModelPart, modelParts } from '../model/parameter-spec.js'
 import { checkYaml } from './recipe-yaml.js'
 import { warmupSteps } from './schedule.js'
 
 export type Stage = 'language' | 'vision' | 'align' | 'pretrain' | 'sft'
-
-/** Parameters that are frozen or trained together. `decoder` is the embeddings, the base layers, the norms and the head. */
-export type Group = 'vision' | 'projector' | 'plora' | 'decoder'
-
-export const GROUPS: readonly Group[] = ['vision', 'projector', 'plora', 'decoder']
 
 export interface RecipeData {
   readonly file: string
@@ -68,9 +64,9 @@ export interface Recipe {
   /** Blocks of the vision tower that learn, counted from its end; absent: the whole tower. */
   readonly visionLayers?: number
   readonly ploraInit: 'zero_b' | 'literal'
-  readonly freeze: readonly Group[]
-  /** The groups that are not frozen. */
-  readonly train: readonly Group[]
+  readonly freeze: readonly ModelPart[]
+  /** The parts that are not frozen. */
+  readonly train: readonly ModelPart[]
   readonly seed: number
   readonly checkpointEvery: number
   /** Checkpoints kept, the newest ones. */
@@ -79,11 +75,11 @@ export interface Recipe {
   readonly dtype: 'f32' | 'f16'
 }
 
-/** Which groups a stage leaves alone, unless the recipe says otherwise (SPEC section 11.1). */
-const FROZEN: Readonly<Record<Stage, readonly Group[]>> = {
-  language: ['vision', 'projector', 'plora'],
-  vision: ['projector', 'plora', 'decoder'],
-  align: ['plora', 'decoder'],
+/** Which parts a stage leaves alone, unless the recipe says otherwise (SPEC section 11.1). */
+const FROZEN: Readonly<Record<Stage, readonly ModelPart[]>> = {
+  language: ['vision', 'projector', 'adapter'],
+  vision: ['projector', 'adapter', 'decoder'],
+  align: ['adapter', 'decoder'],
   pretrain: ['decoder'],
   sft: [],
 }
@@ -96,6 +92,8 @@ const count = (max: number) =>
     .min(1)
     .max(max)
 const path = z.string().min(1, 'expected a path')
+/** A part of the model; recipes of before adapters were a choice say plora. */
+const frozenPart = z.preprocess((name) => (name === 'plora' ? 'adapter' : name), z.enum(modelParts))
 const fraction = z.number().min(0).max(1)
 
 const Schema = z
@@ -136,7 +134,7 @@ const Schema = z
     vision_lr_factor: z.number().positive().max(100).default(1),
     projector_lr_factor: z.number().positive().max(100).default(1),
     plora_init: z.enum(['zero_b', 'literal']).default('zero_b'),
-    freeze: z.array(z.enum(['vision', 'projector', 'plora', 'decoder'])).optional(),
+    freeze: z.array(frozenPart).optional(),
     seed: z.int().min(0).default(0),
     checkpoint_every: count(1_000_000_000).optional(),
     keep: count(1_000_000).default(2),
@@ -153,8 +151,8 @@ const Schema = z
     }
     if (recipe.init !== undefined && recipe.tokenizer === undefined)
       wrong('tokenizer', 'expected a path, since init brings no tokenizer')
-    if (GROUPS.every((group) => recipe.freeze?.includes(group)))
-      wrong('freeze', 'every group is frozen; leave at least one to train')
+    if (modelParts.every((group) => recipe.freeze?.includes(group)))
+      wrong('freeze', 'every part is frozen; leave at least one to train')
   })
 
 /**
@@ -210,8 +208,8 @@ export function loadRecipe(file: string): Recipe {
     projectorLrFactor: value.projector_lr_factor,
     ...(value.vision_layers === undefined ? {} : { visionLayers: value.vision_layers }),
     ploraInit: value.plora_init,
-    freeze: GROUPS.filter((group) => frozen.includes(group)),
-    train: GROUPS.filter((group) => !frozen.includes(group)),
+    freeze: modelParts.filter((group) => frozen.includes(group)),
+    train: modelParts.filter((group) => !frozen.includes(group)),
     seed: value.seed,
     checkpointEvery: value.checkpoint_every ?? Math.max(1, Math.ceil(value.steps / 10)),
     keep: value.keep,

@@ -6,9 +6,10 @@ import { readFileSync } from 'node:fs'
 import { readRaw, readTensor, type TensorEntry } from '../checkpoint/tensors.js'
 import { InputError } from '../common/errors.js'
 import { type ModelConfig, parseModelConfig } from '../model/config.js'
-import { PACKED_ROWS, packedRowOrder } from '../model/decoder/attention.js'
+import { packedRowOrder } from '../model/decoder/attention.js'
 import { blockSuffix, type OpenCheckpoint, openModel, readParameter, tokenizerPath } from '../model/open-checkpoint.js'
-import { modelParameters, type ParameterSpec } from '../model/parameters.js'
+import type { ParameterSpec } from '../model/parameter-spec.js'
+import { modelParameters } from '../model/parameters.js'
 import { dequantizeRows } from '../quantize/blocks.js'
 import type { Recipe } from './recipe.js'
 
@@ -63,7 +64,7 @@ function fresh(recipe: Recipe, file: string): StartingPoint {
  * A tensor as float32 in the network's own order of rows, whether it is stored as floats or in blocks.
  * @throws InputError when the model lacks it
  */
-export function readFloats(model: OpenCheckpoint, { name, shape }: ParameterSpec): Float32Array {
+export function readFloats(model: OpenCheckpoint, { name, shape, packed }: ParameterSpec): Float32Array {
   const format = model.formats.get(name)
   if (!format) return readParameter(model, name)
   const entry = (suffix: string): TensorEntry => {
@@ -74,7 +75,7 @@ export function readFloats(model: OpenCheckpoint, { name, shape }: ParameterSpec
   const blocks = { values: readRaw(entry(blockSuffix.values)), scales: readTensor(entry(blockSuffix.scales)) }
   const [rows, inputs] = shape as [number, number]
   const values = dequantizeRows(blocks, 0, rows, inputs, format)
-  if (!model.config.quantization?.packedRows || !PACKED_ROWS.test(name)) return values
+  if (!model.config.quantization?.packedRows || !packed) return values
   const ordered = new Float32Array(values.length)
   packedRowOrder(model.config.decoder).forEach((row, stored) => {
     ordered.set(values.subarray(stored * inputs, (stored + 1) * inputs), row * inputs)
@@ -87,9 +88,9 @@ function takeVisionTower(start: StartingPoint, dir: string): void {
   const other = openModel(dir)
   const others = new Map(other.specs.map((s) => [s.name, s]))
   for (const spec of start.specs) {
-    const { name, shape, group } = spec
-    if (group === 'projector') start.initial.delete(name)
-    if (group !== 'vision') continue
+    const { name, shape, part } = spec
+    if (part === 'projector') start.initial.delete(name)
+    if (part !== 'vision') continue
     const found = others.get(name)
     if (found?.shape.join() !== shape.join()) {
       throw new InputError(

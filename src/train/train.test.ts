@@ -229,9 +229,9 @@ describe('the vision warm-up', () => {
     const aligned = await train(loadRecipe(join(dir, 'align.yaml')), { resume: true })
     expect(aligned.finalLoss).toBeLessThan(0.3)
     const [before, after] = [openModel(out), openModel(aligned.out)]
-    for (const { name, group } of after.specs)
+    for (const { name, part } of after.specs)
       expect(Buffer.from(readParameter(after, name).buffer).equals(Buffer.from(readParameter(before, name).buffer)), name).toBe(
-        group !== 'projector' && group !== 'vision',
+        part !== 'projector' && part !== 'vision',
       )
   })
 })

@@ -7,15 +7,16 @@ import { writeAll, writeFileAtomically, writeTextAtomically } from '../common/at
 import { InputError, XComposerError } from '../common/errors.js'
 import { makeFolders } from '../common/folders.js'
 import { adamwStep } from '../engine/index.js'
-import type { ModelConfig } from '../model/config.js'
-import type { ParameterSpec } from '../model/parameters.js'
+import type { ModelConfig, VisionConfig } from '../model/config.js'
+import { imageTokens, modelProjector } from '../model/image-rows.js'
+import { fillFresh } from '../model/initial-values.js'
+import type { ParameterSpec } from '../model/parameter-spec.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { type Batch, prefetch } from './batch.js'
 import { checkTargets } from './check-targets.js'
 import { openDataset } from './dataset.js'
 import { isTrainable, tensorRates } from './groups.js'
 import { imageClasses, imageTargets, nameDirections } from './image-labels.js'
-import { initialValues } from './initialise.js'
 import type { Recipe } from './recipe.js'
 import { scheduleFactor } from './schedule.js'
 import { type StartingPoint, startingPoint } from './starting-point.js'
@@ -68,7 +69,7 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     sources: recipe.data,
     tokenizer,
     imageSize: start.config.vision?.imageSize ?? 0,
-    imageTokens: start.config.vision?.tokens ?? 0,
+    imageTokens: imageTokens(start.config),
     batchSize: recipe.batchSize,
     maxLength: recipe.maxLength,
     seed: recipe.seed,
@@ -89,12 +90,10 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
   if (classes && objective === 'names') specs.push(...heads(start.config, classes.names.size, classes.words.size))
   if (classes && objective === 'align') {
     const width = start.config.decoder.hiddenSize
-    specs.push({ name: classifierHead, shape: [classes.names.size, width], group: 'decoder' })
+    specs.push({ name: classifierHead, shape: [classes.names.size, width], part: 'decoder', role: 'classifier' })
     start.initial.set(classifierHead, nameDirections([...classes.names.keys()], tokenizer, wordEmbeddings(start), width))
   }
-  for (const spec of specs) {
-    if (!start.initial.has(spec.name)) start.initial.set(spec.name, initialValues(spec, recipe.seed, recipe.ploraInit))
-  }
+  fillFresh(start.initial, specs, recipe.seed, recipe.ploraInit)
   const graph = new TrainingGraph(start.config, specs, start.initial, (s) => isTrainable(start.config, s, recipe), objective, {
     threads: recipe.threads,
     // Batches differ in length and targets: a kept plan for each combination would only pile up memory.
@@ -110,7 +109,7 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
 /** The warm-up's classifiers; without shared words in the data there is one for the names alone. */
 function heads(c: ModelConfig, names: number, words: number): ParameterSpec[] {
   const head = (name: string, classes: number): ParameterSpec[] =>
-    classes === 0 ? [] : [{ name, shape: [classes, c.vision?.hiddenSize ?? 0], group: 'vision' }]
+    classes === 0 ? [] : [{ name, shape: [classes, c.vision?.hiddenSize ?? 0], part: 'vision', role: 'classifier' }]
   return [...head(classifierHead, names), ...head(wordsHead, words)]
 }
 
@@ -193,8 +192,9 @@ class Run {
     await graph.step(await this.batchAt(0))
     const words = wordEmbeddings(start)
     const factor = Math.sqrt(words.reduce((sum, v) => sum + v * v, 0) / words.length) / graph.rowSize
+    const { output } = modelProjector(start.config, start.config.vision as VisionConfig)
     for (const t of graph.parameters.tensors) {
-      if (!t.name.startsWith('vision_proj.2.')) continue
+      if (!t.name.startsWith(`${output}.`)) continue
       const values = graph.parameters.view(graph.parameters.weights, t)
       for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * factor
     }

@@ -32,8 +32,8 @@ import type { ModelConfig } from '../model/config.js'
 import { causalMask, sequenceAttention } from '../model/decoder/attention.js'
 import { decoder } from '../model/decoder/decoder.js'
 import { rotaryTables } from '../model/decoder/rotary.js'
-import type { ParameterSpec } from '../model/parameters.js'
-import { projector } from '../model/projector/mlp.js'
+import { imageTokens, projectFeatures } from '../model/image-rows.js'
+import type { ParameterSpec } from '../model/parameter-spec.js'
 import { visionTower } from '../model/vision/tower.js'
 import { floatWeights } from '../model/weights.js'
 import { type Batch, splitBatch } from './batch.js'
@@ -155,7 +155,7 @@ export class TrainingGraph {
   private targets(batch: TrainingBatch): Targets {
     if (this.objective === 'language') return nextTokenTargets(batch)
     const { names = [], words = [] } = batch.targets ?? {}
-    if (this.objective === 'align') return alignTargets(names, this.config.vision?.tokens ?? 0)
+    if (this.objective === 'align') return alignTargets(names, imageTokens(this.config))
     return classTargets(names, this.trained.has(wordsHead) ? words : undefined)
   }
 
@@ -272,9 +272,9 @@ export class TrainingGraph {
     let x = embedding(g, w.tensor(g, 'model.tok_embeddings.weight'), ids, c.padId)
     let image: Tensor | undefined
     if (pictures && vision) {
-      const rows = product('images', vision.tokens)
+      const rows = product('images', imageTokens(this.config))
       image = g.input('image_index', 'i64', [rows, 2])
-      x = setRows(g, x, image, reshape(g, projector(g, w, this.features(g)), [rows, c.hiddenSize]))
+      x = setRows(g, x, image, reshape(g, projectFeatures(g, w, this.config, this.features(g)), [rows, c.hiddenSize]))
     }
     const half = [this.tables.cos.shape[0] as number, c.headDim / 2]
     const attend = sequenceAttention(c, {
@@ -299,7 +299,11 @@ export class TrainingGraph {
    * direction counts here; how large they are is an output beside the loss.
    */
   private alignLoss(g: Graph): Tensor {
-    const rows = gatherRows(g, projector(g, this.weights(), this.features(g)), this.targetIndex(g, 'target', 2))
+    const rows = gatherRows(
+      g,
+      projectFeatures(g, this.weights(), this.config, this.features(g)),
+      this.targetIndex(g, 'target', 2),
+    )
     const squares = reshape(g, mean(g, mul(g, rows, rows), 1), [1, 'targets', 1])
     g.output('row_square', reshape(g, matmul(g, g.input('each_row', 'f32', [1, 1, 'targets']), squares), []))
     return this.labelledLossOf(g, normalised(g, rows), classifierHead, 'target')

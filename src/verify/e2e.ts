@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { encodeMessageImages } from '../chat/images.js'
 import { XComposer } from '../inference/xcomposer.js'
+import { imageTokens } from '../model/image-rows.js'
 import { openModel } from '../model/open-checkpoint.js'
 import { chatPrompt, evaluationPrompt, type Prompt } from '../text/prompt.js'
 import type { Tokenizer } from '../text/tokenizer.js'
@@ -62,7 +63,7 @@ export const check: GoldenCheck = {
 
 async function* checkCase(model: XComposer, dir: string, name: string, c: Case): AsyncGenerator<CaseResult> {
   const { tokenizer } = model
-  const prompt = promptOf(tokenizer, c, model.config.vision?.tokens ?? 0)
+  const prompt = promptOf(tokenizer, c, imageTokens(model.config))
   if (c.length !== undefined) {
     yield { name: `${name}: length`, passed: prompt.length === c.length, detail: `${prompt.length} against ${c.length}` }
   }

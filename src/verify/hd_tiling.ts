@@ -6,7 +6,8 @@ import { z } from 'zod'
 import { decodeImage } from '../image/decode.js'
 import { interpolatePlanes } from '../image/interpolate.js'
 import { normalise } from '../image/preprocess.js'
-import { tileCanvas, tiledTokens, tileLayout } from '../image/tiles.js'
+import { tileCanvas, tileLayout } from '../image/tiles.js'
+import { tiledTokens } from '../model/vision/tile-merge.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { difference, goldenTensors } from './compare.js'
 
@@ -27,8 +28,8 @@ const Layout = z.object({
 const Sized = Layout.extend({ size: pair })
 const Pixels = Layout.extend({ file: z.string().regex(/^[\w.-]+$/), u8_sha256: z.string(), f32_sha256: z.string() })
 
-/** Merged patches on a side of a tile of the released model. */
-const SIDE = 12
+/** Patches on a side of a tile of the released model. */
+const PATCHES = 24
 
 export const check: GoldenCheck = {
   folder: 'hd_tiling',
@@ -56,7 +57,7 @@ export const check: GoldenCheck = {
 
 function layoutCase(name: string, [width, height]: readonly [number, number], c: z.infer<typeof Layout>): CaseResult {
   const got = tileLayout(width, height, c.hd_num, c.tile)
-  const tokens = tiledTokens(got.tilesHigh, got.tilesWide, SIDE)
+  const tokens = tiledTokens(got, PATCHES)
   const values = [
     got.resized,
     got.padTop,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { adamwStep, type FlatParameters, type FlatTensor } from '../engine/index.js'
 import { openModel, readParameter } from '../model/open-checkpoint.js'
-import type { ParameterSpec } from '../model/parameters.js'
+import type { ParameterSpec } from '../model/parameter-spec.js'
 import { tensorRates } from '../train/groups.js'
 import { type TrainingBatch, TrainingGraph } from '../train/training-graph.js'
 import type { CaseResult, GoldenCheck } from './check.js'
@@ -20,7 +20,7 @@ interface Stage {
 
 const json = <T>(file: string) => JSON.parse(readFileSync(file, 'utf8')) as T
 
-const trains: Record<string, (s: ParameterSpec) => boolean> = { pretrain: (s) => s.group !== 'decoder', sft: () => true }
+const trains: Record<string, (s: ParameterSpec) => boolean> = { pretrain: (s) => s.part !== 'decoder', sft: () => true }
 
 function readBatch(file: string, padId: number): TrainingBatch {
   const b = goldenTensors(file)

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writeSafetensors } from '../../src/checkpoint/safetensors.js'
 import { parseModelConfig } from '../../src/model/config.js'
+import { initialValues } from '../../src/model/initial-values.js'
 import { modelParameters } from '../../src/model/parameters.js'
-import { initialValues } from '../../src/train/initialise.js'
 
 /** A configuration with everything small: grouped heads, a convolutional stem, PLoRA. */
 export const smallConfig = {
@@ -43,7 +43,7 @@ export function writeRandomModel(config: object = smallConfig, seed = 1, change:
   const specs = modelParameters(parseModelConfig(config, 'config.json'))
   const tensors = specs.map((s) => {
     const data = initialValues(s, change.test(s.name) ? seed + 1000 : seed, 'literal').map((v) =>
-      s.group === 'decoder' ? v * 5 : v,
+      s.part === 'decoder' ? v * 5 : v,
     )
     return { name: s.name, dtype: 'F32' as const, shape: s.shape, data }
   })

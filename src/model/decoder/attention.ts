@@ -58,9 +58,6 @@ export function packedRowOrder(c: DecoderConfig): Int32Array {
   return Int32Array.from(rows)
 }
 
-/** Tensors whose rows the fused attention wants as queries | keys | values. */
-export const PACKED_ROWS = /\.attention\.wqkv\.(weight|bias|Plora_B\.weight)(\.blocks|\.scales)?$/
-
 /** Rows of equal width in another order. */
 export function reorderRows<T extends Uint8Array | Float32Array>(data: T, order: Int32Array): T {
   const width = data.length / order.length

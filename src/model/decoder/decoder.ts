@@ -1,14 +1,26 @@
 /**
- * The InternLM2 decoder with PLoRA (SPEC 4), for training and inference alike. `attend` is the one place where the two
+ * The InternLM2 decoder with its adapter (SPEC 4), for training and inference alike. `attend` is the one place where the two
  * part: differentiable attention over the whole sequence, or fused attention over a KV cache.
  */
 import { add, type Graph, gatherRows, mul, type RowIndex, rmsNorm, silu, type Tensor } from '../../engine/index.js'
-import { type ImageRows, markRows, plora } from '../adapter/plora.js'
+import { type ImageRows, type MarkedRows, markRows } from '../adapter/adapter.js'
+import { adapterOf } from '../adapter/table.js'
 import type { DecoderConfig } from '../config.js'
 import type { Weights } from '../weights.js'
+import { type DecoderLinear, decoderLinears } from './linears.js'
 
 /** Attention of one layer: qkv [batch, tokens, (heads + 2 kvHeads) d] -> [batch, tokens, heads d]. */
 export type Attend = (g: Graph, qkv: Tensor, layer: number) => Tensor
+
+/** The linear layers as the adapter has them, and how rows are marked for it. */
+function adapted(g: Graph, w: Weights, c: DecoderConfig, image: ImageRows) {
+  const adapter = adapterOf(c.adapter)
+  const marked = adapter.rows === 'image' ? image : undefined
+  return {
+    mark: (rows: Tensor): MarkedRows => markRows(g, rows, marked),
+    linear: (x: MarkedRows, layer: DecoderLinear): Tensor => adapter.apply(g, w, x, layer),
+  }
+}
 
 /**
  * The first half of a block: x + attention(norm(x)). x [batch, tokens, hidden].
@@ -25,23 +37,23 @@ export function attentionHalf(
   keep?: RowIndex,
 ): Tensor {
   const at = `model.layers.${layer}`
-  const { wqkv, others } = c.plora
-  const mark = (rows: Tensor) => markRows(g, rows, image)
+  const { wqkv, wo } = decoderLinears(c, layer)
+  const { mark, linear } = adapted(g, w, c, image)
   const normed = mark(rmsNorm(g, x, w.tensor(g, `${at}.attention_norm.weight`), c.normEpsilon))
   const kept = (rows: Tensor) => (keep ? gatherRows(g, rows, keep) : rows)
-  const attended = kept(attend(g, plora(g, w, normed, `${at}.attention.wqkv`, wqkv), layer))
-  return add(g, kept(x), plora(g, w, mark(attended), `${at}.attention.wo`, others))
+  const attended = kept(attend(g, linear(normed, wqkv), layer))
+  return add(g, kept(x), linear(mark(attended), wo))
 }
 
 /** The second half: h + ffn(norm(h)). h [..., hidden]. */
 export function feedForwardHalf(g: Graph, w: Weights, c: DecoderConfig, h: Tensor, layer: number, image: ImageRows): Tensor {
   const at = `model.layers.${layer}`
-  const { others } = c.plora
-  const mark = (rows: Tensor) => markRows(g, rows, image)
+  const { w1, w3, w2 } = decoderLinears(c, layer)
+  const { mark, linear } = adapted(g, w, c, image)
   const n = mark(rmsNorm(g, h, w.tensor(g, `${at}.ffn_norm.weight`), c.normEpsilon))
-  const gate = silu(g, plora(g, w, n, `${at}.feed_forward.w1`, others))
-  const wide = mark(mul(g, gate, plora(g, w, n, `${at}.feed_forward.w3`, others)))
-  return add(g, h, plora(g, w, wide, `${at}.feed_forward.w2`, others))
+  const gate = silu(g, linear(n, w1))
+  const wide = mark(mul(g, gate, linear(n, w3)))
+  return add(g, h, linear(wide, w2))
 }
 
 /** What a caller wants of the decoder besides its last states. */
@@ -57,7 +69,7 @@ export interface DecoderOptions {
 
 /**
  * All blocks and the final norm: embeddings [batch, tokens, hidden] -> hidden states of the same shape.
- * @param image rows that are image tokens: [batch, column] pairs, or all; undefined for a graph without PLoRA
+ * @param image rows that are image tokens: [batch, column] pairs, or all; undefined for a graph of text alone
  */
 export function decoder(
   g: Graph,

@@ -11,18 +11,17 @@ import {
   gatherPixels,
   layerNorm,
   linear,
-  matmul,
   padFront,
   quickGelu,
   reshape,
-  softmax,
   split,
   type Tensor,
   transpose,
 } from '../../engine/index.js'
 import type { VisionConfig } from '../config.js'
-import { visionPrefix } from '../parameters.js'
+import { visionPrefix } from '../parameter-spec.js'
 import { dense, type Weights } from '../weights.js'
+import { type Attention, plainAttention } from './attention.js'
 
 function norm(g: Graph, w: Weights, x: Tensor, name: string, epsilon: number): Tensor {
   return layerNorm(g, x, w.tensor(g, `${name}.weight`), w.tensor(g, `${name}.bias`), epsilon)
@@ -57,27 +56,15 @@ function convolutionalStem(g: Graph, w: Weights, c: VisionConfig, pixels: Tensor
   return x
 }
 
-/** Every row looks at every row: queries, keys and values [images, tokens, hidden] -> the same shape. */
-export type TowerAttention = (g: Graph, q: Tensor, k: Tensor, v: Tensor, heads: number) => Tensor
-
-/** The differentiable form, for training. */
-const plainAttention: TowerAttention = (g, q, k, v, heads) => {
-  const [images, tokens, hidden] = q.shape as [Dim, Dim, number]
-  const d = hidden / heads
-  const byHead = (x: Tensor) => transpose(g, reshape(g, x, [images, tokens, heads, d]), [0, 2, 1, 3])
-  const scores = matmul(g, byHead(q), byHead(k), { transB: true, alpha: 1 / Math.sqrt(d) })
-  return reshape(g, transpose(g, matmul(g, softmax(g, scores), byHead(v)), [0, 2, 1, 3]), [images, tokens, hidden])
-}
-
 /** What varies between uses of the tower. */
 export interface TowerOptions {
   /** Default: the differentiable form. */
-  readonly attend?: TowerAttention
+  readonly attend?: Attention
   /** Sees the state after pre_layrnorm (0) and after each block, class token included. */
   readonly onHidden?: (index: number, hidden: Tensor) => void
 }
 
-/** pixels [images, 3, S, S] normalised -> features [images, tokens, hidden]. */
+/** pixels [images, 3, S, S] normalised -> features [images, patches, hidden]. */
 export function visionTower(
   g: Graph,
   w: Weights,
@@ -89,7 +76,7 @@ export function visionTower(
   const patches = c.stem ? convolutionalStem(g, w, c, pixels) : patchEmbedding(g, w, c, pixels)
   // The class token is row 0 of what is added to the zero-padded patches, next to its position.
   const table = w.tensor(g, `${p}.embeddings.position_embedding.weight`)
-  const [first, rest] = split(g, table, 0, [1, c.tokens]) as [Tensor, Tensor]
+  const [first, rest] = split(g, table, 0, [1, c.patches]) as [Tensor, Tensor]
   const classRow = add(g, first, w.tensor(g, `${p}.embeddings.class_embedding`))
   let x = add(g, padFront(g, patches), concat(g, [classRow, rest], 0))
   x = norm(g, w, x, `${p}.pre_layrnorm`, c.normEpsilon)
@@ -104,5 +91,5 @@ export function visionTower(
     x = add(g, x, dense(g, w, wide, `${at}.mlp.fc2`))
     onHidden(i + 1, x)
   }
-  return split(g, x, 1, [1, c.tokens])[1] as Tensor
+  return split(g, x, 1, [1, c.patches])[1] as Tensor
 }
