@@ -30,6 +30,11 @@ function blocksOf(markdown: string): Block[] {
   return found
 }
 
+/** The file that a block is, or changes: a module names it in its first line, a diff behind its language. */
+function fileOf(language: string, info: string, code: string): string | undefined {
+  return language === 'ts' ? /^\/\/ (src\/\S+)\n/.exec(code)?.[1] : /^file=(\S+)$/.exec(info)?.[1]
+}
+
 /** Applies the lines of a diff that stands without line numbers: each `+` goes where the line above it in the diff stands. */
 function patched(text: string, diff: string): string {
   const lines = text.split('\n')
@@ -59,7 +64,7 @@ describe('the walks of docs/extending.md', () => {
     for (const file of ['package.json', 'tsconfig.json']) cpSync(join(root, file), join(copy, file))
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
     for (const { language, info, code } of blocks) {
-      const file = /^file=(\S+)$/.exec(info)?.[1]
+      const file = fileOf(language, info, code)
       if (!file) continue
       const path = join(copy, file)
       writeFileSync(path, language === 'diff' ? patched(readFileSync(path, 'utf8'), code) : code)
@@ -92,7 +97,7 @@ describe('the walks of docs/extending.md', () => {
   it('adds one file and changes two lines for each', () => {
     for (const walk of Object.keys(expected)) {
       const own = blocks.filter((block) => block.walk === walk)
-      expect(own.filter(({ language, info }) => language === 'ts' && info.startsWith('file='))).toHaveLength(1)
+      expect(own.filter(({ language, info, code }) => language === 'ts' && fileOf(language, info, code))).toHaveLength(1)
       const diffs = own.filter(({ language }) => language === 'diff')
       expect(diffs).toHaveLength(1)
       expect(diffs[0]?.code.split('\n').filter((line) => line.startsWith('+'))).toHaveLength(2)
