@@ -1,5 +1,5 @@
 /**
- * Timed greedy decoding with and without guessing ahead, from a prompt that was prefilled once; and how many guesses were right.
+ * Timed greedy decoding with and without speculation, from a prompt that was prefilled once; and how many proposed ids were accepted.
  * It does not know what is decoded.
  */
 import { generate } from '../src/generate/generate.js'
@@ -25,11 +25,11 @@ export interface LookupRun {
   readonly ids: readonly number[]
   /** From the first token, which the prompt's pass gives, to the last. */
   readonly seconds: number
-  /** Without guessing: none. */
+  /** Without speculation: none. */
   readonly steps: readonly LookupStep[]
 }
 
-/** How well guessing went. */
+/** How well the drafts did. */
 export interface Acceptance {
   readonly proposed: number
   readonly accepted: number
@@ -39,7 +39,7 @@ export interface Acceptance {
   readonly passes: number
 }
 
-/** Sums over runs: a guess is accepted as far as it is what the answer says. */
+/** Sums over runs: a draft is accepted as far as it is what the answer says. */
 export function acceptance(runs: readonly Pick<LookupRun, 'ids' | 'steps'>[]): Acceptance {
   const sum = { proposed: 0, accepted: 0, passes: 0 }
   for (const { ids, steps } of runs) {
@@ -53,7 +53,7 @@ export function acceptance(runs: readonly Pick<LookupRun, 'ids' | 'steps'>[]): A
   return { ...sum, share: digits(sum.proposed > 0 ? sum.accepted / sum.proposed : 0) }
 }
 
-/** Writes down what each pass guesses. */
+/** Writes down the draft of each pass. */
 function watched(sequence: RewindableSequence, steps: LookupStep[]): RewindableSequence {
   const start = sequence.length
   return {
@@ -72,7 +72,7 @@ function watched(sequence: RewindableSequence, steps: LookupStep[]): RewindableS
 
 /**
  * Decodes behind the prompt, and takes back what it appended.
- * @param lookIn ids to guess from; undefined: plain greedy decoding
+ * @param lookIn ids to look up drafts in; undefined: plain greedy decoding
  */
 export async function timedRun(
   prompt: Prompt,

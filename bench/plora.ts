@@ -1,6 +1,6 @@
 /**
  * `bench -- plora`: what PLoRA costs a prompt: a pass over 512 rows of a picture beside a pass over 512 ids, interleaved, and the share of
- * the products that PLoRA adds. A text pays nothing: its graph holds no part of PLoRA (src/model/inference.test.ts has the proof to the bit).
+ * the products that PLoRA adds. A text pays nothing: its graph holds no part of PLoRA (src/inference/inference.test.ts has the proof to the bit).
  */
 import { InputError } from '../src/common/errors.js'
 import { XComposer } from '../src/inference/xcomposer.js'

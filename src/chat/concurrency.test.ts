@@ -71,6 +71,17 @@ async function leave(on: XComposer, messages: readonly ChatMessage[], pieces: nu
   return got
 }
 
+/** A request that is aborted, or left, at any moment: whatever it gave, the others must not notice. */
+async function disturb(on: XComposer, messages: readonly ChatMessage[], options: ChatOptions, ms: number, abort: boolean) {
+  const control = new AbortController()
+  const answer = chat(on, messages, { ...options, signal: control.signal })
+  const ended = answer.result.catch(() => {})
+  await new Promise((resolve) => setTimeout(resolve, ms))
+  if (abort) control.abort()
+  else await answer.return()
+  await ended
+}
+
 const messages = fc.constantFrom(...conversations)
 const sampling = fc.record({
   temperature: fc.constantFrom(0.7, 1, 1.5),
@@ -96,6 +107,23 @@ const request: fc.Arbitrary<Request> = fc.oneof(
       ([asked, how]): Request =>
         (on) =>
           read(on, asked, how),
+    ),
+  },
+  // A model may be its own draft: two sequences of one request.
+  {
+    weight: 1,
+    arbitrary: messages.map(
+      (asked): Request =>
+        (on) =>
+          read(on, asked, { maxNewTokens: 12, draft: on }),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(messages, options, fc.nat(25), fc.boolean()).map(
+      ([asked, how, ms, abort]): Request =>
+        (on) =>
+          disturb(on, asked, how, ms, abort),
     ),
   },
   {

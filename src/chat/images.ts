@@ -76,17 +76,8 @@ export async function openImages(
     const { imageSize } = vision as NonNullable<typeof vision>
     const rows = cacheOf(model).get(key)
     if (rows) return { key, rows, tokens: rows.length / model.config.decoder.hiddenSize }
-    const pixels = await asImageError(towerInput(bytes, { size: imageSize, maxTiles: tiles }, { name, reading }))
+    const pixels = await towerInput(bytes, { size: imageSize, maxTiles: tiles }, { name, reading })
     return { key, pixels, tokens: imageTokens(model.config, pixels instanceof Float32Array ? undefined : pixels) }
-  }
-}
-
-async function asImageError<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (cause) {
-    if (!(cause instanceof InputError)) throw cause
-    throw new InputError(cause.message, { cause, code: 'invalid_image' })
   }
 }
 

@@ -4,6 +4,7 @@ import { type ChatImage, type ChatMessage, type ChatOptions, chat, checkAnswerOp
 import { InputError } from '../common/errors.js'
 import { checkDraft } from '../generate/speculative/draft.js'
 import type { XComposer } from '../inference/xcomposer.js'
+import { IMAGE_PLACEHOLDER } from '../text/texts.js'
 import { type Args, type Command, onlyPositional } from './command.js'
 import { dialogue } from './dialogue.js'
 import { imageArgument, STANDARD_INPUT } from './image-argument.js'
@@ -31,12 +32,12 @@ export const chatCommand: Command = {
 Answers a question about pictures, or a question without any. Without a question: a dialogue on a terminal, otherwise the question
 is read from standard input.
 
-  -i, --image FILE           a picture (png, jpeg, webp, gif); - for standard input; may be given several times
+  -i, --image FILE           a picture; - reads it from standard input; may be given several times
       --system TEXT          a system text before the dialogue
       --stop TEXT            the answer ends before this text; may be given several times
       --draft DIR            a smaller model with the same tokenizer that guesses ahead; greedy only
       --logprobs N           with --json: log-probabilities of the tokens, with N alternatives each (0 to 20)
-      --json                 print {text, ids, usage, timings} instead of the text
+      --json                 print {text, ids, usage, timings, finishReason} instead of the text
 ${modelHelp}
 ${answerHelp}
 
@@ -63,6 +64,8 @@ Example:
     if (text.length > LONGEST_INPUT)
       throw new InputError(`question: expected at most ${LONGEST_INPUT} characters, got ${text.length}`)
 
+    if (images.length === 0 && text.includes(IMAGE_PLACEHOLDER))
+      io.err(`the question spells ${IMAGE_PLACEHOLDER}, but there is no --image; it is read as text\n`)
     return withModels(args, io, settings, async (model, draft) => {
       const asked = [...messages, userMessage(text, images)]
       const answer = chat(model, asked, { ...settings, ...draft, signal: io.signal })

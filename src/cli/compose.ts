@@ -3,11 +3,14 @@
 import { InputError } from '../common/errors.js'
 import { type Article, compose } from '../compose/compose.js'
 import { renderHtml, writeArticle } from '../compose/render-html.js'
-import { openLibrary } from '../library/library.js'
+import { type Library, openLibrary } from '../library/library.js'
 import { type Command, onlyPositional } from './command.js'
-import { progressLine } from './io.js'
+import { type Io, progressLine } from './io.js'
 import { loadModel, modelDirectory, modelHelp, modelOptions } from './model-options.js'
 import { checkOutputFile } from './output-file.js'
+
+/** Lines about the library that are printed; more are counted. */
+const MOST_WARNINGS = 10
 
 export const composeCommand: Command = {
   name: 'compose',
@@ -53,8 +56,10 @@ Example:
     const temperature = args.number('temperature', 0, 10)
     modelDirectory(args)
 
-    const library = await openLibrary(libraryDir)
-    for (const warning of library.warnings) io.err(`${libraryDir}: ${warning}\n`)
+    const library = await openedLibrary(libraryDir, io)
+    for (const warning of library.warnings.slice(0, MOST_WARNINGS)) io.err(`${libraryDir}: ${warning}\n`)
+    const more = library.warnings.length - MOST_WARNINGS
+    if (more > 0) io.err(`${libraryDir}: and ${more} more lines of this kind\n`)
     const model = await loadModel(args, io)
     const progress = progressLine(io, 0)
     try {
@@ -79,6 +84,22 @@ Example:
       await model.dispose()
     }
   },
+}
+
+/** A library of any ordinary size is read before anyone wonders; beyond a second a line tells how far it is. */
+async function openedLibrary(dir: string, io: Io): Promise<Library> {
+  const progress = progressLine(io)
+  const began = Date.now()
+  try {
+    return await openLibrary(dir, {
+      signal: io.signal,
+      onProgress: (done, total) => {
+        if (Date.now() - began > 1000) progress.update(`library ${done}/${total}`)
+      },
+    })
+  } finally {
+    progress.end()
+  }
 }
 
 /** The article without the questions that led to it. */

@@ -7,7 +7,7 @@ import { createInterface, type Interface } from 'node:readline'
 import { type ChatImage, type ChatMessage, type ChatOptions, chat } from '../chat/chat.js'
 import { InputError } from '../common/errors.js'
 import type { XComposer } from '../inference/xcomposer.js'
-import { imageArgument, STANDARD_INPUT } from './image-argument.js'
+import { imageArgument, PICTURE, STANDARD_INPUT } from './image-argument.js'
 import type { Io } from './io.js'
 import { userMessage } from './messages.js'
 import { pastedPath, pastedPaths } from './pasted-path.js'
@@ -103,7 +103,7 @@ export async function dialogue(
 /** A picture that is dropped on a terminal comes as its path, without a command. */
 function dropped(line: Line): Line {
   const file = line.kind === 'question' ? pastedPath(line.text) : ''
-  const picture = /\.(png|jpe?g|webp|gif)$/i.test(file) && statSync(file, { throwIfNoEntry: false })?.isFile()
+  const picture = PICTURE.test(file) && statSync(file, { throwIfNoEntry: false })?.isFile()
   return picture ? { kind: 'image', paths: file } : line
 }
 

@@ -44,7 +44,7 @@ it.each([
     /^--image: "https:\/\/example\.org\/cat\.png" is an address, which is not fetched; download it/,
   ],
   [root, /^--image: ".*" is a folder, expected a picture; name its files one by one, as in --image ".*my cat\.png"$/],
-  [join(root, 'dog.png'), /^--image: no file ".*dog\.png"; expected a png, jpeg, webp or gif picture$/],
+  [join(root, 'dog.png'), /^--image: no file ".*dog\.png"; expected a PNG, JPEG, WebP, GIF, AVIF or TIFF picture$/],
   ['a\0b', /^--image: no file/],
 ])('refuses %j', async (value, message) => {
   await expect(imageArgument(value, fakeIo())).rejects.toThrow(message)

@@ -10,7 +10,9 @@ import { pastedPath } from './pasted-path.js'
 export const STANDARD_INPUT = '-'
 /** What a pipe may bring; the decoder takes no more either. */
 const MOST_BYTES = 200 * 1024 * 1024
-const PICTURE = /\.(png|jpe?g|webp|gif)$/i
+/** Names that pictures have, to find one in a folder or on a line. What a file is shows in its bytes. */
+export const PICTURE = /\.(png|jpe?g|webp|gif|avif|tiff?|hei[cf])$/i
+const PICTURES = 'a PNG, JPEG, WebP, GIF, AVIF or TIFF picture'
 
 /**
  * The picture that a value of `--image` names; a pipe is read to its end.
@@ -23,11 +25,12 @@ export async function imageArgument(value: string, io: Pick<Io, 'input' | 'signa
   if (stat?.isFile()) return { file }
   if (stat?.isDirectory()) throw new InputError(`--image: "${file}" is a folder, expected a picture${example(file)}`)
   if (stat) return { bytes: await readAll(createReadStream(file), file, io.signal), name: file }
+  if (/^data:/i.test(value)) return value
   if (/^[a-z][a-z+.-]+:\/\//i.test(value))
     throw new InputError(
       `--image: "${value}" is an address, which is not fetched; download it first: curl -L -o picture "${value}"`,
     )
-  throw new InputError(`--image: no file "${file}"; expected a png, jpeg, webp or gif picture`)
+  throw new InputError(`--image: no file "${file}"; expected ${PICTURES}`)
 }
 
 function example(folder: string): string {
@@ -45,6 +48,6 @@ async function readAll(stream: NodeJS.ReadableStream, name: string, signal: Abor
     if (size > MOST_BYTES) throw new InputError(`--image: ${name} gives more than ${MOST_BYTES} bytes; expected one picture`)
     chunks.push(bytes)
   }
-  if (size === 0) throw new InputError(`--image: ${name} gave nothing; expected a png, jpeg, webp or gif picture`)
+  if (size === 0) throw new InputError(`--image: ${name} gave nothing; expected ${PICTURES}`)
   return Buffer.concat(chunks)
 }

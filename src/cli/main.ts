@@ -4,6 +4,7 @@
  */
 import { XComposerError } from '../common/errors.js'
 import { suggestion } from '../common/spelling.js'
+import { MistakesError } from '../data/mistakes.js'
 import { type Command, readArgs } from './command.js'
 import type { Io } from './io.js'
 import { packageVersion } from './package.js'
@@ -88,14 +89,16 @@ export async function runCommand(command: Command, argv: readonly string[], io: 
   return (await command.run(args, io)) ?? 0
 }
 
-/** Turns what `work` throws into one line and an exit code. */
+/** Turns what `work` throws into one line, or one for each mistake of a data file, and an exit code. */
 export async function guarded(io: Io, work: () => Promise<number>): Promise<number> {
   try {
     return await work()
   } catch (error) {
     if (io.signal.aborted) return 130
     const message = error instanceof Error ? error.message : String(error)
-    io.err(`xcomposer: ${oneLine(message) || 'failed without a message'}\n`)
+    const lines = error instanceof MistakesError ? error.lines : [message]
+    const shown = lines.map((line) => `${/^ */.exec(line)?.[0]}${oneLine(line)}`)
+    io.err(`xcomposer: ${shown.join('\n').trim() || 'failed without a message'}\n`)
     if (process.env.XCOMPOSER_DEBUG === '1' && error instanceof Error) io.err(`${error.stack}\n`)
     return error instanceof XComposerError ? error.exitCode : 1
   }

@@ -7,12 +7,13 @@ import { progressLine } from './io.js'
 export const trainCommand: Command = {
   name: 'train',
   summary: 'train a model from a recipe',
-  options: { restart: { type: 'boolean' }, json: { type: 'boolean' } },
+  options: { restart: { type: 'boolean' }, 'skip-bad': { type: 'boolean' }, json: { type: 'boolean' } },
   help: `Usage: xcomposer train RECIPE.yaml [options]
 
 Trains one stage and writes a model directory. A run that was interrupted goes on where it stood when it is called again.
 
       --restart              begin anew, although the run has a state
+      --skip-bad             leave out records whose images are missing or damaged, and count them
       --json                 print {steps, finalLoss, out}
 
 Example:
@@ -25,6 +26,7 @@ Example:
     const digits = String(recipe.steps).length
     const result = await train(recipe, {
       resume: !args.flag('restart'),
+      skipBad: args.flag('skip-bad'),
       signal: io.signal,
       onNotice: (line) => {
         progress.end()

@@ -1,6 +1,7 @@
 /** The first thing that a schema found wrong in a value from outside, in this project's words. */
-import type { z } from 'zod'
+import { z } from 'zod'
 import { describe } from './json.js'
+import { suggestion } from './spelling.js'
 
 export interface SchemaIssue {
   readonly path: readonly PropertyKey[]
@@ -9,17 +10,32 @@ export interface SchemaIssue {
   readonly message: string
 }
 
-/** @param value what the schema was given */
-export function firstIssue(error: z.ZodError, value: unknown): SchemaIssue {
+/**
+ * @param value what the schema was given
+ * @param form the schema, so that a misspelt field can be told which was meant
+ */
+export function firstIssue(error: z.ZodError, value: unknown, form?: z.ZodType): SchemaIssue {
   const issue = error.issues[0]
   if (!issue) return { path: [], field: '', message: 'not as expected' }
   if (issue.code === 'unrecognized_keys') {
-    const path = [...issue.path, issue.keys[0] ?? '']
-    return { path, field: path.join('.'), message: 'unknown field; check its spelling' }
+    const [key = ''] = issue.keys
+    const path = [...issue.path, key]
+    const meant = suggestion(key, form ? fieldsAt(form, issue.path) : [])
+    return { path, field: path.join('.'), message: `unknown field${meant || '; check its spelling'}` }
   }
   // A check of our own says what it got itself.
   if (issue.code === 'custom') return { path: issue.path, field: issue.path.join('.'), message: issue.message }
   return { path: issue.path, field: issue.path.join('.'), message: `${wording(issue.message)}${got(issue.path, value)}` }
+}
+
+/** Names of the fields that a schema's object at `path` may have. */
+function fieldsAt(form: unknown, path: readonly PropertyKey[]): string[] {
+  if (form instanceof z.ZodOptional || form instanceof z.ZodNullable || form instanceof z.ZodDefault)
+    return fieldsAt(form.unwrap(), path)
+  const [key, ...rest] = path
+  if (form instanceof z.ZodArray) return key === undefined ? [] : fieldsAt(form.element, rest)
+  if (!(form instanceof z.ZodObject)) return []
+  return key === undefined ? Object.keys(form.shape) : fieldsAt(form.shape[key as string], rest)
 }
 
 /** Zod's sentence without its opening and without the type that it received: `got` shows the value. */

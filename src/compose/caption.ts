@@ -41,3 +41,8 @@ export function parseCaption(reply: string): string {
   const quote = reply.indexOf('"')
   return (quote < 0 ? reply : reply.slice(0, quote)).trim()
 }
+
+/** Whether a text can stand under a figure: it has a letter of any script. Models answer "1." or "——" where they have no caption. */
+export function saysSomething(text: string): boolean {
+  return /\p{L}/u.test(text)
+}

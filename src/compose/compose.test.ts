@@ -1,6 +1,6 @@
 /** Control flow only: a scripted model answers, so nothing here says that a real model composes well. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { mkdtempSync, rmSync, truncateSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import sharp from 'sharp'
@@ -119,8 +119,48 @@ describe('compose', () => {
     const model = scripted({ article, locate: '<Seg1>', caption: () => 'volcano"' })
     const result = await compose({ ...ask, library: read, model, images: 1 })
     expect(result.sections[1]?.image?.file).toBe(path.join(read.dir, 'volcano crater.png'))
-    expect(result.notes.join()).toContain('can no longer be read')
+    expect(result.notes).toContain('1 picture of the library can no longer be read: volcano.png.')
     await rm(path.join(dir, 'volcano crater.png'))
+  })
+
+  test('a picture damaged since, even while the model is asked, never ends the article', async () => {
+    for (const [i, name] of ['comet.png', 'comet tail.png', 'comet head.png'].entries()) await picture(name, 210 + i)
+    const read = await openLibrary(dir)
+    await writeFile(path.join(dir, 'comet.png'), 'no longer an image')
+    let questions = 0
+    const model = scripted({
+      article,
+      locate: '<Seg1>',
+      caption: () => 'comet"',
+      select: (prompt) => {
+        if (questions++ > 0) return 'A'
+        const last = prompt.content.findLast((part) => part.type === 'image')
+        if (last?.type === 'image') truncateSync(last.file, 30)
+        throw new InputError('cannot be decoded')
+      },
+    })
+    const result = await compose({ ...ask, library: read, model, images: 1 })
+    expect(result.sections[1]?.image?.file).toMatch(/comet (tail|head)\.png$/)
+    expect(result.notes.join()).toMatch(/2 pictures of the library can no longer be read: comet\.png, comet (tail|head)\.png\./)
+    await Promise.all(['comet.png', 'comet tail.png', 'comet head.png'].map((name) => rm(path.join(dir, name))))
+  })
+
+  test('a refused question about good pictures is an error', async () => {
+    const model = scripted({
+      article,
+      locate: '<Seg1>',
+      select: () => {
+        throw new InputError('the prompt is too long')
+      },
+    })
+    await expect(compose({ ...ask, library, model, images: 1 })).rejects.toThrow('the prompt is too long')
+  })
+
+  test.each(['1.', '——', '2024 / 05', '...', '①'])('%j is no caption: the picture keeps its own name', async (caption) => {
+    const model = scripted({ article: 'A cold lake.\nEnd.', locate: '<Seg0>', caption: () => `${caption}"` })
+    const result = await compose({ ...ask, library, model, images: 1 })
+    expect(result.sections[0]?.image).toMatchObject({ caption: 'lake', file: path.join(library.dir, 'lake.png') })
+    expect(result.notes.join()).toContain('gave no caption')
   })
 
   test('an article of no sections is an error; one of 75 is cut to 60', async () => {

@@ -4,13 +4,14 @@
  * be used it goes on with the plainest choice and says so in `notes`.
  */
 import { InputError, XComposerError } from '../common/errors.js'
+import { checkImage } from '../image/check.js'
 import { XComposer } from '../inference/xcomposer.js'
 import type { Library, LibraryItem, Localized } from '../library/library.js'
-import { captionMaxNewTokens, captionPrompt, type PlacedCaption, parseCaption } from './caption.js'
+import { captionMaxNewTokens, captionPrompt, type PlacedCaption, parseCaption, saysSomething } from './caption.js'
 import { evenLocations, locateMaxNewTokens, locatePrompt, parseLocations } from './locate.js'
 import { composerModel } from './model-composer.js'
 import { type ComposePrompt, type ComposerModel, type ComposeSampling, compositionSampling } from './prompt.js'
-import { retrieve, searchQuery } from './retrieve.js'
+import { type Candidate, retrieve, searchQuery } from './retrieve.js'
 import { headingText, mostSections, type SectionKind, sectionKinds, splitLines } from './sections.js'
 import { type Chosen, parseSelection, selectMaxNewTokens, selectPrompt } from './select.js'
 import { type Language, writeMaxNewTokens, writePrompt } from './write.js'
@@ -83,6 +84,8 @@ export interface ComposeOptions extends Partial<ComposeSampling> {
 
 const defaultImages = 6
 const longestCaption = 200
+/** Lost files that one note names. */
+const MOST_NAMED = 10
 
 /**
  * Write an article about a subject and put images of the library where the model wants them.
@@ -157,7 +160,7 @@ async function illustrate(
   wanted: number,
   notes: string[],
 ): Promise<Map<number, ArticleImage>> {
-  const { library, language, onProgress } = options
+  const { language, onProgress } = options
   const locations = await locate(ask, lines, kinds, wanted, notes)
   onProgress?.({ step: 'locate', done: 1, total: 1 })
 
@@ -165,7 +168,8 @@ async function illustrate(
   const earlier: PlacedCaption[] = []
   for (const location of locations) {
     const reply = await ask('caption', captionPrompt(lines, location, earlier), captionMaxNewTokens, location)
-    const caption = parseCaption(reply)
+    const written = parseCaption(reply)
+    const caption = saysSomething(written) ? written : ''
     captions.set(location, caption)
     if (caption === '') notes.push(`Section ${location + 1}: the model gave no caption; the paragraph itself was searched for.`)
     else earlier.push({ location, caption })
@@ -175,19 +179,15 @@ async function illustrate(
   const images = new Map<number, ArticleImage>()
   const chosen: Chosen[] = []
   const used = new Set<string>()
-  const gone = new Set<string>()
+  const gone = new Map<string, string>()
   let done = 0
   for (const location of [...locations].sort((a, b) => a - b)) {
     const caption = captions.get(location) ?? ''
     const queries = [searchQuery(caption), lines[location] ?? ''].filter((query) => query.trim() !== '')
-    const candidates = await retrieve(library, queries, used, gone)
-    const files = candidates.map(({ item }) => item.file)
+    const { candidates, index } = await select(options, ask, { lines, location, queries, chosen, used, gone })
     if (candidates.length > 0 && candidates[0]?.score === 0) {
       notes.push(`Section ${location + 1}: no picture's name matches; the model chose among unused ones.`)
     }
-    const reply =
-      files.length > 1 ? await ask('select', selectPrompt(lines, location, chosen, files), selectMaxNewTokens, location) : ''
-    const index = parseSelection(reply, files.length)
     const item = candidates[index]?.item
     if (item === undefined) {
       notes.push(`Section ${location + 1}: no picture is left for it.`)
@@ -209,8 +209,45 @@ async function illustrate(
     }
     onProgress?.({ step: 'select', done: ++done, total: locations.length })
   }
-  if (gone.size > 0) notes.push(`${gone.size} picture${gone.size === 1 ? '' : 's'} of the library can no longer be read.`)
+  if (gone.size > 0) {
+    const names = [...gone.values()].slice(0, MOST_NAMED).join(', ')
+    notes.push(
+      `${gone.size} picture${gone.size === 1 ? '' : 's'} of the library can no longer be read: ${names}${gone.size > MOST_NAMED ? ', ...' : ''}.`,
+    )
+  }
   return images
+}
+
+interface Place {
+  readonly lines: readonly string[]
+  readonly location: number
+  readonly queries: readonly string[]
+  readonly chosen: readonly Chosen[]
+  readonly used: ReadonlySet<string>
+  /** Files that can no longer be read, by item; more are added. */
+  readonly gone: Map<string, string>
+}
+
+/** Steps 5 and 6 for one place. An image that goes bad between the look at it and the question is left out, and the question asked again. */
+async function select(
+  { library }: ComposeOptions,
+  ask: Ask,
+  { lines, location, queries, chosen, used, gone }: Place,
+): Promise<{ candidates: Candidate[]; index: number }> {
+  for (;;) {
+    const candidates = await retrieve(library, queries, used, gone)
+    if (candidates.length < 2) return { candidates, index: 0 }
+    const files = candidates.map(({ item }) => item.file)
+    const shown: Chosen[] = []
+    for (const image of chosen) if ((await checkImage(image.file)) === undefined) shown.push(image)
+    try {
+      const reply = await ask('select', selectPrompt(lines, location, shown, files), selectMaxNewTokens, location)
+      return { candidates, index: parseSelection(reply, files.length) }
+    } catch (error) {
+      const checks = await Promise.all([...files, ...shown.map(({ file }) => file)].map(checkImage))
+      if (!(error instanceof InputError) || checks.every((problem) => problem === undefined)) throw error
+    }
+  }
 }
 
 /** Step 3 with its fallback; in the order the model named them, at most `wanted`. */
@@ -254,7 +291,10 @@ function shownCaption(caption: string): string {
 
 const inLanguage = (text: Localized, language: Language) => text[language] ?? text.en ?? text.zh ?? ''
 
-const labelOf = (item: LibraryItem, language: Language) => inLanguage(item.captions, language) || inLanguage(item.name, language)
+function labelOf(item: LibraryItem, language: Language): string {
+  const caption = inLanguage(item.captions, language)
+  return saysSomething(caption) ? caption : inLanguage(item.name, language)
+}
 
 function titleOf(subject: string, language: Language): string {
   const text = subject.trim().replace(/\s+/g, ' ')

@@ -2,9 +2,9 @@
  * One image of a page: decoded again, shrunk to what a page can show, and packed into a data: URL. The file may have been
  * deleted or replaced since the library was read, so it is checked here once more. Knows no HTML.
  */
-import { readFile, stat } from 'node:fs/promises'
 import sharp from 'sharp'
-import { sniffImage } from '../image/sniff.js'
+import { imageSize } from '../image/decode.js'
+import { readImageFile } from '../image/read-file.js'
 
 const widest = 1440
 const highest = 1600
@@ -12,8 +12,6 @@ const highest = 1600
 const small = 128
 /** An image that goes beyond the column needs this many pixels to stay sharp there. */
 const wideEnough = 800
-const mostPixels = 120_000_000
-const largestBytes = 64 * 1024 * 1024
 
 export interface PageImage {
   readonly url: string
@@ -26,12 +24,10 @@ export interface PageImage {
 /** Undefined when the file is no longer an image that can be read. */
 export async function pageImage(file: string): Promise<PageImage | undefined> {
   try {
-    const info = await stat(file)
-    if (!info.isFile() || info.size > largestBytes) return undefined
-    const bytes = await readFile(file)
-    sniffImage(bytes, file)
-    const source = sharp(bytes, { limitInputPixels: mostPixels })
-    const { width, height } = await source.metadata()
+    const bytes = await readImageFile(file)
+    // Refuses what is no image, or too large, before it is decoded.
+    const { width, height } = await imageSize(bytes, { name: file })
+    const source = sharp(bytes, { limitInputPixels: false, failOn: 'error' })
     const icon = Math.max(width, height) <= small
     const shrunk = source.autoOrient().resize({ width: widest, height: highest, fit: 'inside', withoutEnlargement: true })
     const packed = icon ? shrunk.png() : shrunk.webp({ quality: 82 })

@@ -3,13 +3,14 @@
  * as composition sees it. Images and text are different types here: an article that spells `<image>` or a control token
  * stays plain text. Does not know tokens, ids or how a model runs. Follows SPEC sections 8 and 10.
  */
-import { compositionTexts, turnTexts } from './texts.js'
+import { COMPOSITION_PLACEHOLDER, turnTexts } from '../text/texts.js'
 
-export type PromptPart = { readonly type: 'text'; readonly text: string } | { readonly type: 'image'; readonly file: string }
+/** A piece of a user turn: words, or an image by its file. */
+export type ComposePart = { readonly type: 'text'; readonly text: string } | { readonly type: 'image'; readonly file: string }
 
 /** A user turn followed by the start of the assistant's reply. */
 export interface ComposePrompt {
-  readonly content: readonly PromptPart[]
+  readonly content: readonly ComposePart[]
   readonly prefix: string
 }
 
@@ -43,16 +44,16 @@ export const compositionSampling: ComposeSampling = {
   seed: 8909,
 }
 
-export const textPart = (text: string): PromptPart => ({ type: 'text', text })
-export const imagePart = (file: string): PromptPart => ({ type: 'image', file })
+export const textPart = (text: string): ComposePart => ({ type: 'text', text })
+export const imagePart = (file: string): ComposePart => ({ type: 'image', file })
 
 /**
  * Fill the `{name}` slots of a template with parts; neighbouring texts are joined. One pass: a value that itself spells
  * `{name}` is left alone. Slots that `slots` does not name stay as they are.
  */
-export function fillParts(template: string, slots: Readonly<Record<string, string | readonly PromptPart[]>>): PromptPart[] {
-  const parts: PromptPart[] = []
-  const add = (part: PromptPart) => {
+export function fillParts(template: string, slots: Readonly<Record<string, string | readonly ComposePart[]>>): ComposePart[] {
+  const parts: ComposePart[] = []
+  const add = (part: ComposePart) => {
     const last = parts.at(-1)
     if (part.type === 'text' && last?.type === 'text') parts[parts.length - 1] = textPart(last.text + part.text)
     else if (part.type === 'image' || part.text !== '') parts.push(part)
@@ -74,7 +75,7 @@ export function fill(template: string, slots: Readonly<Record<string, string>>):
 
 /** The prompt as one string, images as `<image>`: for reading, traces and golden files, never for tokenising. */
 export function renderPrompt(prompt: ComposePrompt, system?: string): string {
-  const text = prompt.content.map((part) => (part.type === 'text' ? part.text : compositionTexts.image)).join('')
+  const text = prompt.content.map((part) => (part.type === 'text' ? part.text : COMPOSITION_PLACEHOLDER)).join('')
   const head = system === undefined ? '' : fill(turnTexts.system, { text: system })
   return head + fill(turnTexts.user, { text }) + turnTexts.assistantOpen + prompt.prefix
 }

@@ -61,9 +61,9 @@ export async function renderHtml(article: Article, { model }: HtmlOptions): Prom
     }
     if (image === undefined) continue
     // One after another: a page of 60 large photographs must not be decoded at once.
-    const picture = await pageImage(image.file)
-    if (picture === undefined) missing++
-    else body.push(figure(image, picture, say.credit))
+    const shown = await pageImage(image.file)
+    if (shown === undefined) missing++
+    else body.push(figure(image, shown, say.credit))
   }
   const title = escapeHtml(article.title)
   const styleHash = createHash('sha256').update(pageStyle).digest('base64')
@@ -96,13 +96,13 @@ ${body.join('\n')}
 `
 }
 
-function figure(image: ArticleImage, picture: PageImage, creditLabel: string): string {
+function figure(image: ArticleImage, shown: PageImage, creditLabel: string): string {
   const caption = escapeHtml(image.caption)
   const credit = image.credit ? `<span class="credit">${creditLabel}${escapeHtml(image.credit)}</span>` : ''
   const text = caption + credit
   return [
-    `<figure class="${picture.shape}">`,
-    `<img src="${picture.url}" alt="${caption}" width="${picture.width}" height="${picture.height}">`,
+    `<figure class="${shown.shape}">`,
+    `<img src="${shown.url}" alt="${caption}" width="${shown.width}" height="${shown.height}">`,
     ...(text === '' ? [] : [`<figcaption>${text}</figcaption>`]),
     '</figure>',
   ].join('\n')

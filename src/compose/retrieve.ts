@@ -2,7 +2,8 @@
  * Step 5, retrieve: the images of the library that may go with a caption. The reference asked a public image search; a
  * local library stands in its place. Follows SPEC section 10, step 5 (query of 53 characters, four candidates).
  */
-import { access, constants } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { checkImage } from '../image/check.js'
 import type { Library, LibraryItem } from '../library/library.js'
 
 export const candidateCount = 4
@@ -22,13 +23,13 @@ export function searchQuery(caption: string): string {
 /**
  * At most four images, best first, none of them in `used`. Queries are tried in turn until one matches; when none does,
  * the first unused images are offered with score 0, since the model that selects can still look at them.
- * Images deleted since the library was read are added to `gone` and passed over.
+ * Images deleted or damaged since the library was read are added to `gone` with their names and passed over.
  */
 export async function retrieve(
   library: Library,
   queries: readonly string[],
   used: ReadonlySet<string>,
-  gone: Set<string>,
+  gone: Map<string, string>,
 ): Promise<Candidate[]> {
   for (const query of queries) {
     const found = await readable((exclude) => library.search(query, candidateCount, exclude), used, gone)
@@ -46,13 +47,13 @@ export async function retrieve(
 async function readable(
   offer: (exclude: ReadonlySet<string>) => Candidate[],
   used: ReadonlySet<string>,
-  gone: Set<string>,
+  gone: Map<string, string>,
 ): Promise<Candidate[]> {
   for (;;) {
-    const candidates = offer(new Set([...used, ...gone]))
+    const candidates = offer(new Set([...used, ...gone.keys()]))
     const before = gone.size
     for (const { item } of candidates) {
-      await access(item.file, constants.R_OK).catch(() => gone.add(item.id))
+      if ((await checkImage(item.file)) !== undefined) gone.set(item.id, basename(item.file))
     }
     if (gone.size === before) return candidates
   }

@@ -2,7 +2,7 @@
  * Step 6, select: show the model the text so far, the images already chosen and the candidates, and read its letter.
  * Follows SPEC section 10, step 6.
  */
-import { type ComposePrompt, fillParts, imagePart, type PromptPart, textPart } from './prompt.js'
+import { type ComposePart, type ComposePrompt, fillParts, imagePart, textPart } from './prompt.js'
 import { compositionTexts } from './texts.js'
 
 export const selectMaxNewTokens = 10
@@ -15,7 +15,7 @@ export interface Chosen {
 }
 
 /** The text from the start to `location`, broken by the images chosen so far (in ascending order of location). */
-function context(lines: readonly string[], location: number, chosen: readonly Chosen[]): PromptPart[] {
+function context(lines: readonly string[], location: number, chosen: readonly Chosen[]): ComposePart[] {
   const text = (from: number, to: number) =>
     textPart(
       lines
@@ -23,7 +23,7 @@ function context(lines: readonly string[], location: number, chosen: readonly Ch
         .map((line) => `${line}\n`)
         .join(''),
     )
-  const parts: PromptPart[] = []
+  const parts: ComposePart[] = []
   let from = 0
   for (const image of chosen) {
     parts.push(text(from, image.location + 1), imagePart(image.file))

@@ -1,14 +1,8 @@
 /**
  * The prompt strings of text-image composition and paragraph editing, as data. The wording is what the official composition
  * model was trained on, so it stays Chinese whatever the article's language. Knows no logic: `{name}` are slots that
- * prompt.ts fills. Follows SPEC section 10.
+ * prompt.ts fills. Turns are text/texts.ts. Follows SPEC section 10.
  */
-
-export const turnTexts = {
-  system: '[UNUSED_TOKEN_146]system\n{text}[UNUSED_TOKEN_145]\n',
-  user: '[UNUSED_TOKEN_146]user\n{text}[UNUSED_TOKEN_145]\n',
-  assistantOpen: '[UNUSED_TOKEN_146]assistant\n',
-} as const
 
 export const metaArticle =
   'You are an AI assistant whose name is InternLM-XComposer (浦语·灵笔).\n' +
@@ -21,7 +15,6 @@ export const instructionTexts = {
 } as const
 
 export const compositionTexts = {
-  image: '<image>',
   sectionLine: '<Seg{i}> {paragraph}\n',
   locateUser: '给定文章"{sections}" 根据上述文章，选择适合插入图像的{count}行',
   locatePrefix: '适合插入图像的行是',

@@ -1,17 +1,18 @@
 /**
- * A training conversation to ids, image mask and labels (SPEC 11.3 and 11.5): turns without system text, `</s>` at the end,
- * BOS on the first part only, loss on answers and their end marker. Values are data: only `<ImageHere>` has a meaning in
- * them. It knows nothing of files, pixels or batches.
+ * A training conversation to ids, image mask and labels (SPEC 11.3 and 11.5): its turns, `</s>` at the end, BOS on the first part
+ * only, loss on answers and their end marker. A system turn before them is context. Texts are data: nothing in them has a meaning.
+ * It knows nothing of files, pixels or batches.
  */
-import { InputError } from '../common/errors.js'
 import { assemble, literalRuns, type Run, turnRuns } from '../text/prompt.js'
 import { IMAGE_PLACEHOLDER, turnTexts } from '../text/texts.js'
 import type { Tokenizer } from '../text/tokenizer.js'
+import type { Conversation } from './records.js'
 
 /** Stands in `ids` at image positions and in `labels` wherever nothing is learned. */
 export const IGNORED = -100
 
-export interface Message {
+/** A turn as the reference's files spell it. */
+export interface SpelledMessage {
   readonly from: string
   readonly value: string
 }
@@ -30,22 +31,36 @@ export interface ExampleOptions {
   /** Positions per image. */
   readonly imageTokens: number | readonly number[]
   readonly maxLength?: number
-  /** The reference's rules: control text counts, any role order, images and placeholders may disagree. For parity. */
-  readonly literal?: boolean
 }
 
 /**
  * One conversation as a training example.
- * @throws InputError when roles do not alternate, an answer is empty, or images and placeholders disagree
+ * @throws InputError when its image parts are not as many as `images`
  */
-export function conversationExample(tokenizer: Tokenizer, messages: readonly Message[], options: ExampleOptions): Example {
-  const { literal = false, images, imageTokens, maxLength = Number.POSITIVE_INFINITY } = options
-  if (!literal) checkConversation(messages, images)
-  const runs = conversationRuns(tokenizer, messages, literal)
+export function conversationExample(tokenizer: Tokenizer, { system, turns }: Conversation, options: ExampleOptions): Example {
+  const runs: Run[] = system === undefined ? [] : turnRuns(tokenizer, turnTexts.system, system)
+  for (const { role, content } of turns) {
+    runs.push(...turnRuns(tokenizer, role === 'user' ? turnTexts.user : turnTexts.assistant, content))
+  }
+  return example(tokenizer, [...runs, tokenizer.eosId], options, { lenient: false, context: system === undefined ? 0 : 1 })
+}
+
+/** The same by the reference's rules: control text counts, any order of roles, images and placeholders may disagree. For parity. */
+export function literalExample(tokenizer: Tokenizer, messages: readonly SpelledMessage[], options: ExampleOptions): Example {
+  const runs = literalRuns(tokenizer, conversationText(messages), IMAGE_PLACEHOLDER)
+  return example(tokenizer, runs, options, { lenient: true, context: 0 })
+}
+
+function example(
+  tokenizer: Tokenizer,
+  runs: readonly Run[],
+  { images, imageTokens, maxLength = Number.POSITIVE_INFINITY }: ExampleOptions,
+  { lenient, context }: { readonly lenient: boolean; readonly context: number },
+): Example {
   const { parts } = assemble(tokenizer, runs, 'first-part', {
     images,
     imageTokens,
-    lenient: literal,
+    lenient,
     maxLength: Number.POSITIVE_INFINITY,
   })
   const ids: number[] = []
@@ -59,7 +74,7 @@ export function conversationExample(tokenizer: Tokenizer, messages: readonly Mes
       imageMask.push(part.kind === 'image' ? 1 : 0)
     }
   }
-  const labels = maskLabels(tokenizer, ids)
+  const labels = maskLabels(tokenizer, ids, context)
   return { ids: ids.slice(0, maxLength), imageMask: imageMask.slice(0, maxLength), labels: labels.slice(0, maxLength) }
 }
 
@@ -72,17 +87,20 @@ export function textExample(tokenizer: Tokenizer, text: string, maxLength = Numb
 /**
  * Labels of a conversation's ids: everything up to an answer's first token is ignored, also a trailing question. The walk
  * counts end-of-turn ids, even ones end a user turn.
+ * @param context turns before the first question, which are not counted
  */
-export function maskLabels(tokenizer: Tokenizer, ids: readonly number[]): number[] {
+export function maskLabels(tokenizer: Tokenizer, ids: readonly number[], context = 0): number[] {
   const labels = [...ids]
   // From a user turn's end marker to the newline of the assistant header: 5 more ids in the official vocabulary.
   const header = tokenizer.encodeRuns(['\n', ...tokenizer.splitControls(turnTexts.assistantOpen)]).length
+  let before = context
   let ends = 0
   let last = 0
   let visited = -1
   for (let i = 0; i < ids.length; i++) {
     visited = ids[i] ?? -1
-    if (visited === tokenizer.endOfTurnId) {
+    if (visited === tokenizer.endOfTurnId && before > 0) before--
+    else if (visited === tokenizer.endOfTurnId) {
       if (ends % 2 === 0) labels.fill(IGNORED, last, i + header + 1)
       else last = i + 1
       ends++
@@ -96,43 +114,12 @@ export function maskLabels(tokenizer: Tokenizer, ids: readonly number[]): number
 }
 
 /** The conversation as the reference spells it, for reading and comparison, never for tokenising. */
-export function conversationText(messages: readonly Message[]): string {
+export function conversationText(messages: readonly SpelledMessage[]): string {
   const turns = messages.map((m) => (isUser(m) ? turnTexts.user : turnTexts.assistant).replace('{text}', () => m.value.trim()))
   return `${turns.join('')}</s>`
 }
 
-/** Checks what can be checked without tokenising. @throws InputError */
-export function checkConversation(messages: readonly Message[], images: number): void {
-  if (messages.length === 0) throw new InputError('conversations is empty, expected at least a question and an answer')
-  let places = 0
-  messages.forEach((message, i) => {
-    const expected = i % 2 === 0 ? 'user' : 'assistant'
-    if (isUser(message) !== (i % 2 === 0))
-      throw new InputError(`conversations[${i}] is from "${message.from}", expected ${expected}: turns alternate, the user first`)
-    if (message.value.trim() === '')
-      throw new InputError(`conversations[${i}].value is empty, expected the text of the ${expected}`)
-    places += message.value.split(IMAGE_PLACEHOLDER).length - 1
-  })
-  if (messages.length < 2) throw new InputError('conversations has no answer, expected at least a question and an answer')
-  if (places !== images)
-    throw new InputError(`${places} ${IMAGE_PLACEHOLDER} in the conversation but ${images} image(s); write one for each image`)
-}
-
-function conversationRuns(tokenizer: Tokenizer, messages: readonly Message[], literal: boolean): Run[] {
-  if (literal) return literalRuns(tokenizer, conversationText(messages), IMAGE_PLACEHOLDER)
-  let image = 0
-  const runs = messages.flatMap((message) => {
-    const parts = message.value.trim().split(IMAGE_PLACEHOLDER)
-    const content = parts.flatMap((text, i) => {
-      const piece = { type: 'text' as const, text }
-      return i > 0 ? [{ type: 'image' as const, image: image++ }, piece] : [piece]
-    })
-    return turnRuns(tokenizer, isUser(message) ? turnTexts.user : turnTexts.assistant, content)
-  })
-  return [...runs, tokenizer.eosId]
-}
-
-function isUser(message: Message): boolean {
+function isUser(message: SpelledMessage): boolean {
   const from = message.from.toLowerCase()
   return from === 'user' || from === 'human'
 }

@@ -73,7 +73,7 @@ function readLine(line: string, where: string, confined: ConfinedFile): Question
   }
   const parsed = Line.safeParse(value)
   if (!parsed.success) {
-    const { field, message } = firstIssue(parsed.error, value)
+    const { field, message } = firstIssue(parsed.error, value, Line)
     throw new InputError(`${where}: ${field || 'record'}: ${message}`)
   }
   const { scorer, answers } = parsed.data

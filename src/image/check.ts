@@ -4,10 +4,9 @@
  */
 import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { InputError } from '../common/errors.js'
 import { limited } from '../common/limited.js'
 import { decodeImage } from './decode.js'
-import { readImageFile } from './read-file.js'
+import { ImageError } from './image-error.js'
 
 /** A JPEG is shrunk as far as it goes: its whole stream is read all the same, and damage found. */
 const SMALLEST = [1, 1] as const
@@ -24,22 +23,17 @@ export async function checkImage(file: string): Promise<string | undefined> {
   const state = await stateOf(file)
   const before = known.get(file)
   if (state !== undefined && before?.state === state) return before.problem
-  const problem = await turn(() => problemOf(() => readImageFile(file), file))
+  const problem = await turn(() => problemOf(file))
   if (state !== undefined) remember(file, state, problem)
   return problem
 }
 
-/** The same for the bytes of a file that were read already. @param name what to call it */
-export function checkImageBytes(bytes: Uint8Array, name: string): Promise<string | undefined> {
-  return turn(() => problemOf(async () => bytes, name))
-}
-
-async function problemOf(read: () => Promise<Uint8Array>, name: string): Promise<string | undefined> {
+async function problemOf(file: string): Promise<string | undefined> {
   try {
-    await decodeImage(await read(), { name, wanted: SMALLEST })
+    await decodeImage(file, { wanted: SMALLEST })
     return undefined
   } catch (error) {
-    if (error instanceof InputError) return error.message
+    if (error instanceof ImageError) return error.message
     throw error
   }
 }

@@ -5,14 +5,13 @@
  * (SPEC 6: EXIF, alpha and profiles ignored), for comparing with it. It knows no models.
  */
 import sharp, { type Metadata, type Sharp } from 'sharp'
-import { InputError } from '../common/errors.js'
 import { isSrgbProfile } from './icc.js'
+import { ImageError } from './image-error.js'
 import { greyToRgb, inksToRgb, isOpaque, onWhite, type RasterImage, type RgbImage, withoutAlpha } from './pixels.js'
 import { MAX_IMAGE_BYTES, readImageFile, tooLong } from './read-file.js'
 import { type ImageFormat, sniffImage } from './sniff.js'
 
 export type { RasterImage, RgbImage } from './pixels.js'
-export { readImageFile } from './read-file.js'
 
 /**
  * 'upright': what a viewer shows, on white. 'reference': what PIL's `convert('RGB')` makes of it, which is how the reference
@@ -44,20 +43,20 @@ const ROOM = 4
 
 /**
  * Decodes an image from a file path or its bytes; of an animation, the first frame.
- * @throws InputError naming the file when it is missing, too large, of a format that is not read, or damaged
+ * @throws ImageError naming the file when it is missing, too large, of a format that is not read, or damaged
  */
 export async function decodeImage(input: string | Uint8Array, options: DecodeOptions = {}): Promise<RgbImage> {
   const image = await decode(input, options)
   return options.reading === 'reference' ? withoutAlpha(image) : onWhite(image)
 }
 
-/** The same with the alpha channel kept, where any pixel is not opaque. @throws InputError as decodeImage */
+/** The same with the alpha channel kept, where any pixel is not opaque. @throws ImageError as decodeImage */
 export async function decodeRaster(input: string | Uint8Array, options: DecodeOptions = {}): Promise<RasterImage> {
   const image = await decode(input, options)
   return isOpaque(image) ? { ...withoutAlpha(image), channels: 3 } : image
 }
 
-/** Width and height in pixels as it is read, from the file's header alone. @throws InputError as decodeImage, but for damage behind the header */
+/** Width and height in pixels as it is read, from the file's header alone. @throws ImageError as decodeImage, but for damage behind the header */
 export async function imageSize(bytes: Uint8Array, options: DecodeOptions = {}): Promise<{ width: number; height: number }> {
   const { width, height } = await readHeader(bytes, options.name ?? 'image', { ...LIMITS, ...options })
   return { width, height }
@@ -89,7 +88,7 @@ async function decode(input: string | Uint8Array, options: DecodeOptions): Promi
   if (channels === 3 || channels === 4) return { width, height, channels, data: plain }
   if (channels === 1) return { width, height, channels: 3, data: greyToRgb(plain, 1) }
   if (channels === 2) return { width, height, channels: 4, data: greyToRgb(plain, 2) }
-  throw new InputError(`${name}: ${channels} channels, expected 1 to 4; save it as an ordinary PNG or JPEG`)
+  throw new ImageError(`${name}: ${channels} channels, expected 1 to 4; save it as an ordinary PNG or JPEG`)
 }
 
 interface Header {
@@ -131,9 +130,9 @@ function tooLarge(
   name: string,
   { width, height }: { width: number; height: number },
   { maxSide, maxPixels }: Limits,
-): InputError {
+): ImageError {
   const limits = `at most ${maxSide} a side and ${maxPixels} in all are taken`
-  return new InputError(`${name}: ${width}x${height} pixels, ${limits}; make the picture smaller`)
+  return new ImageError(`${name}: ${width}x${height} pixels, ${limits}; make the picture smaller`)
 }
 
 async function undamaged<T>(name: string, reading: Promise<T>): Promise<T> {
@@ -141,6 +140,6 @@ async function undamaged<T>(name: string, reading: Promise<T>): Promise<T> {
     return await reading
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error)
-    throw new InputError(`${name}: cannot be decoded (${reason}); the file is damaged or too large`, { cause: error })
+    throw new ImageError(`${name}: cannot be decoded (${reason}); the file is damaged or too large`, { cause: error })
   }
 }

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, describe, expect, it } from 'vitest'
-import { InputError } from '../common/errors.js'
-import { decodeImage, imageSize, readImageFile } from './decode.js'
+import { decodeImage, imageSize } from './decode.js'
+import { ImageError } from './image-error.js'
+import { readImageFile } from './read-file.js'
 
 const dir = mkdtempSync(join(tmpdir(), 'formats-'))
 const path = (name: string) => join(dir, name)
@@ -83,7 +84,7 @@ describe('is refused by its content, with what to do:', () => {
     ['an AVIF without an image', box('avif', 'avif', 'mif1'), /cannot be decoded/],
   ])('%s', async (_, bytes, message) => {
     writeFileSync(path('photo.png'), bytes)
-    await expect(decodeImage(path('photo.png'))).rejects.toThrow(InputError)
+    await expect(decodeImage(path('photo.png'))).rejects.toThrow(ImageError)
     await expect(decodeImage(path('photo.png'))).rejects.toThrow(message)
     await expect(decodeImage(path('photo.png'))).rejects.toThrow(/photo\.png: /)
   })
@@ -107,11 +108,16 @@ describe('is refused by its content, with what to do:', () => {
 it.each([
   ['a folder', () => dir, /a folder, expected an image file; name a file in it/],
   ['a missing file', () => path('none.png'), /none\.png: cannot be read \(ENOENT\)/],
+  [
+    'a file below a file',
+    () => join(import.meta.filename, 'x.png'),
+    /x\.png: cannot be read \(ENOTDIR\); expected an image file/,
+  ],
   ['a device', () => '/dev/zero', /a device or socket/],
   ['an address', () => 'https://example.org/cat.png', /cat\.png: an address, and images are not fetched; download it first/],
   ['a data URL', () => 'data:image/png;base64,iVBORw0KGgo=', /a data: URL instead of a path/],
   ['a name with a NUL', () => 'a\0b', /cannot be read/],
 ])('%s in place of a file is named', async (_, file, message) => {
-  await expect(readImageFile(file())).rejects.toThrow(InputError)
+  await expect(readImageFile(file())).rejects.toThrow(ImageError)
   await expect(readImageFile(file())).rejects.toThrow(message)
 })

@@ -2,14 +2,14 @@
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { InputError } from '../common/errors.js'
+import { ImageError } from './image-error.js'
 
 /** Bytes of the largest image file that is taken. */
 export const MAX_IMAGE_BYTES = 200 * 1024 * 1024
 
 /**
  * Reads a file, or a pipe (`/dev/stdin`, a FIFO) until its writer closes it.
- * @throws InputError naming the file when it is missing, a folder, a device, an address, or longer than `maxBytes`
+ * @throws ImageError naming the file when it is missing, a folder, a device, an address, or longer than `maxBytes`
  */
 export async function readImageFile(file: string, maxBytes: number = MAX_IMAGE_BYTES): Promise<Uint8Array> {
   const kind = await kindOf(file)
@@ -31,10 +31,10 @@ async function kindOf(file: string): Promise<'file' | 'pipe' | 'standard input'>
     : await stat(file).catch((e: unknown) => unreadable(file, e))
   if (info.isFile()) return 'file'
   if (info.isFIFO()) return 'pipe'
-  if (info.isDirectory()) throw new InputError(`${file}: a folder, expected an image file; name a file in it`)
+  if (info.isDirectory()) throw new ImageError(`${file}: a folder, expected an image file; name a file in it`)
   // A parent process may connect standard input by a socket, which cannot be opened by its name.
   if (info.isSocket() && /^\/(dev\/stdin|dev\/fd\/0|proc\/self\/fd\/0)$/.test(file)) return 'standard input'
-  throw new InputError(`${file}: a device or socket, expected an image file`)
+  throw new ImageError(`${file}: a device or socket, expected an image file`)
 }
 
 async function readStream(stream: Readable, file: string, maxBytes: number): Promise<Uint8Array> {
@@ -48,7 +48,7 @@ async function readStream(stream: Readable, file: string, maxBytes: number): Pro
       parts.push(bytes)
     }
   } catch (error) {
-    if (error instanceof InputError) throw error
+    if (error instanceof ImageError) throw error
     unreadable(file, error)
   }
   return Buffer.concat(parts)
@@ -56,15 +56,15 @@ async function readStream(stream: Readable, file: string, maxBytes: number): Pro
 
 function unreadable(file: string, error: unknown): never {
   if (/^data:/i.test(file))
-    throw new InputError('a data: URL instead of a path; pass it as a URL, or save the image and name the file')
+    throw new ImageError('a data: URL instead of a path; pass it as a URL, or save the image and name the file')
   if (/^[a-z][a-z\d+.-]*:\/\//i.test(file)) {
-    throw new InputError(`${file}: an address, and images are not fetched; download it first and name the file`)
+    throw new ImageError(`${file}: an address, and images are not fetched; download it first and name the file`)
   }
   const code = error instanceof Error && 'code' in error ? error.code : error
-  throw new InputError(`${file}: cannot be read (${code}); expected an image file`)
+  throw new ImageError(`${file}: cannot be read (${code}); expected an image file`)
 }
 
 /** @internal */
-export function tooLong(name: string, got: string, limit: number): InputError {
-  return new InputError(`${name}: ${got}, images of at most ${limit} bytes are taken`)
+export function tooLong(name: string, got: string, limit: number): ImageError {
+  return new ImageError(`${name}: ${got}, images of at most ${limit} bytes are taken`)
 }

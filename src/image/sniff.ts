@@ -3,7 +3,7 @@
  * the rest) and what is built to be slow. The name and the declared type of a file say nothing.
  */
 import sharp from 'sharp'
-import { InputError } from '../common/errors.js'
+import { ImageError } from './image-error.js'
 
 export type ImageFormat = 'png' | 'jpeg' | 'webp' | 'gif' | 'avif' | 'heic' | 'tiff'
 
@@ -19,15 +19,15 @@ const OPTIONAL: Partial<Record<ImageFormat, { readonly called: string; readonly 
 
 /**
  * The format of an image file's bytes.
- * @throws InputError naming `name` when the bytes are empty, of a kind that is not read here, or a JPEG of absurdly many scans
+ * @throws ImageError naming `name` when the bytes are empty, of a kind that is not read here, or a JPEG of absurdly many scans
  */
 export function sniffImage(bytes: Uint8Array, name: string): ImageFormat {
-  if (bytes.length === 0) throw new InputError(`${name}: empty file, expected an image`)
+  if (bytes.length === 0) throw new ImageError(`${name}: empty file, expected an image`)
   const format = formatOf(bytes)
-  if (!format) throw new InputError(`${name}: ${describe(bytes)}`)
+  if (!format) throw new ImageError(`${name}: ${describe(bytes)}`)
   const optional = OPTIONAL[format]
   if (optional?.read === false) {
-    throw new InputError(`${name}: ${optional.called}, which is not read here; convert it to JPEG or PNG`)
+    throw new ImageError(`${name}: ${optional.called}, which is not read here; convert it to JPEG or PNG`)
   }
   if (format === 'jpeg') checkScans(bytes, name)
   return format
@@ -95,6 +95,6 @@ function checkScans(bytes: Uint8Array, name: string): void {
   // Inside compressed data 0xff is always followed by 0x00 or a restart marker, so this pattern starts a scan.
   for (let at = data.indexOf('ffda', 0, 'hex'); at >= 0; at = data.indexOf('ffda', at + 2, 'hex')) {
     if (++scans > MAX_JPEG_SCANS)
-      throw new InputError(`${name}: a JPEG of more than ${MAX_JPEG_SCANS} scans; save it again as an ordinary JPEG`)
+      throw new ImageError(`${name}: a JPEG of more than ${MAX_JPEG_SCANS} scans; save it again as an ordinary JPEG`)
   }
 }

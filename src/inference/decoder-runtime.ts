@@ -26,6 +26,11 @@ export interface LoadOptions {
 /** Positions a prompt is prefilled in at once: bounds the memory of attention and of the activations. */
 const PREFILL_CHUNK = 512
 
+/** Where the chunk of a position ends. It lies at the same places whatever was computed before, so that a position is always computed alike. */
+export function prefillChunkEnd(position: number): number {
+  return (Math.floor(position / PREFILL_CHUNK) + 1) * PREFILL_CHUNK
+}
+
 /** How a prompt is prefilled. */
 export interface PrefillOptions {
   /** What the rows are, as in promptRows; without it the sequence is never reused. */
@@ -98,7 +103,9 @@ export class DecoderRuntime {
 /** A growing sequence of one model. It is used by one caller at a time; afterwards `dispose`, which is harmless during a pass. */
 export class DecoderSequence implements RewindableSequence, BranchingSequence {
   /** What stands at each position: an id, or a negative number for a row of an image (NaN where nobody said which). */
-  private content: number[] = []
+  readonly content: number[] = []
+  /** How many of the first positions are a prompt; the others were appended behind it. */
+  promptLength = 0
 
   constructor(
     private readonly model: DecoderRuntime,
@@ -113,14 +120,6 @@ export class DecoderSequence implements RewindableSequence, BranchingSequence {
 
   async append(ids: readonly number[]): Promise<Float32Array> {
     return this.appendRows(this.model.store.embed(ids), ids.length, [], { content: ids })
-  }
-
-  /** How many of the first positions are those of `content`. */
-  sharedPrefix(content: readonly number[]): number {
-    const longest = Math.min(this.content.length, content.length)
-    let same = 0
-    while (same < longest && this.content[same] === content[same]) same++
-    return same
   }
 
   async appendAll(ids: readonly number[]): Promise<Float32Array[]> {
@@ -150,11 +149,12 @@ export class DecoderSequence implements RewindableSequence, BranchingSequence {
   ): Promise<Float32Array> {
     if (tokens === 0) throw new InputError('a prompt needs at least one position')
     const width = this.model.config.decoder.hiddenSize
-    const room = this.cache.length + tokens
+    const before = this.cache.length
+    const room = before + tokens
     let logits: Float32Array = new Float32Array(0)
-    for (let start = 0; start < tokens; start += PREFILL_CHUNK) {
+    for (let start = 0, end: number; start < tokens; start = end) {
       signal?.throwIfAborted()
-      const end = Math.min(tokens, start + PREFILL_CHUNK)
+      end = Math.min(tokens, prefillChunkEnd(before + start) - before)
       const part = rows.subarray(start * width, end * width)
       const step = {
         embeddings: part,

@@ -124,6 +124,7 @@ export class XComposer implements AsyncDisposable {
     try {
       const rest = { content: content.slice(length), signal }
       const logits = await sequence.appendRows(rows.subarray(length * width), tokens - length, columns, rest)
+      sequence.promptLength = tokens
       return { logits, sequence }
     } catch (error) {
       sequence.dispose()

@@ -3,16 +3,17 @@
  * counts only when it ends inside, and linked folders are not entered. Knows no labels.
  */
 import { createHash } from 'node:crypto'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import path from 'node:path'
-import sharp from 'sharp'
-import { type ConfinedFile, ConfinedPathError, type ConfinedPathProblem } from '../common/confined-path.js'
+import { ConfinedPathError, type ConfinedPathProblem, confinedTo } from '../common/confined-path.js'
 import { InputError } from '../common/errors.js'
-import { sniffImage } from '../image/sniff.js'
+import { checkImage } from '../image/check.js'
+import { imageSize } from '../image/decode.js'
+import { readImageFile } from '../image/read-file.js'
+import { seemsWhole } from '../image/whole.js'
 
-const extensions = new Set(['.png', '.jpg', '.jpeg', '.webp', '.gif'])
-const largestBytes = 64 * 1024 * 1024
-const mostPixels = 120_000_000
+/** Those of HEIC too: such photos are left out by name instead of in silence. */
+const extensions = new Set(['.png', '.jpg', '.jpeg', '.jfif', '.webp', '.gif', '.avif', '.tif', '.tiff', '.heic', '.heif'])
 const mostFiles = 50_000
 const deepest = 8
 
@@ -25,7 +26,7 @@ const PROBLEMS: Record<ConfinedPathProblem, string> = {
 }
 
 /** A file that is an image. `hash` is the sha256 of its bytes in hex. */
-export interface ImageSource {
+export interface LibraryFile {
   readonly file: string
   readonly hash: string
 }
@@ -56,22 +57,38 @@ export async function listImages(root: string, warnings: string[]): Promise<stri
   return found.slice(0, mostFiles)
 }
 
-/** Read and check one file of the library. Answers why not, in a few words, when it is no usable image. */
-export async function readImage(confined: ConfinedFile, relative: string): Promise<ImageSource | string> {
-  try {
-    const file = confined(relative)
-    const info = await stat(file)
-    if (info.size > largestBytes) return `has ${info.size} bytes, more than ${largestBytes}`
-    const bytes = await readFile(file)
-    // Before any decoder: a drawing's or a page's parser shall not see what a stranger put into the folder.
-    sniffImage(bytes, 'its content')
-    const { width, height } = await sharp(bytes, { limitInputPixels: false }).metadata()
-    if (width * height > mostPixels) return `has ${width} x ${height} pixels, more than ${mostPixels}`
-    return { file, hash: createHash('sha256').update(bytes).digest('hex') }
-  } catch (error) {
-    if (error instanceof ConfinedPathError) return PROBLEMS[error.problem]
-    if (error instanceof InputError) return error.message
-    const code = (error as NodeJS.ErrnoException).code
-    return code === undefined ? 'is not a readable picture' : `cannot be read (${code})`
+/**
+ * A reader of the library's files, which decodes each content once: nothing that is chosen later shall fail. Of a large library
+ * (`thorough` false) only what does not seem whole is decoded. It answers in a few words why a file is no usable image. What a
+ * stranger put into the folder meets no decoder but those of images.
+ */
+export function imageReader(root: string, thorough: boolean): (relative: string) => Promise<LibraryFile | string> {
+  const confined = confinedTo(root)
+  const problems = new Map<string, Promise<string | undefined>>()
+  return async (relative) => {
+    let file: string
+    try {
+      file = confined(relative)
+    } catch (error) {
+      if (error instanceof ConfinedPathError) return PROBLEMS[error.problem]
+      throw error
+    }
+    const reason = (message: string) => (message.startsWith(`${file}: `) ? message.slice(file.length + 2) : message)
+    try {
+      const bytes = await readImageFile(file)
+      const hash = createHash('sha256').update(bytes).digest('hex')
+      const checking = problems.get(hash) ?? problemOf(file, bytes, thorough).then((problem) => problem && reason(problem))
+      problems.set(hash, checking)
+      return (await checking) ?? { file, hash }
+    } catch (error) {
+      if (error instanceof InputError) return reason(error.message)
+      throw error
+    }
   }
+}
+
+async function problemOf(file: string, bytes: Uint8Array, thorough: boolean): Promise<string | undefined> {
+  if (thorough || !seemsWhole(bytes, file)) return checkImage(file)
+  await imageSize(bytes, { name: file })
+  return undefined
 }

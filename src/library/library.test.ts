@@ -5,6 +5,7 @@ import path from 'node:path'
 import fc from 'fast-check'
 import sharp from 'sharp'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { png } from '../../tests/support/png.js'
 import { InputError } from '../common/errors.js'
 import { type LibraryItem, libraryOf, openLibrary } from './library.js'
 import { stem, tokens } from './tokens.js'
@@ -76,14 +77,49 @@ describe('openLibrary', () => {
   test('leaves out what is no picture, with one warning each', async () => {
     await image('good.png')
     writeFileSync(path.join(dir, 'empty.png'), '')
+    const whole = await sharp({ create: { width: 300, height: 300, channels: 3, background: '#a41' } })
+      .jpeg()
+      .toBuffer()
+    writeFileSync(path.join(dir, 'cut.jpg'), whole.subarray(0, whole.length / 2))
+    writeFileSync(path.join(dir, 'cut copy.jpg'), whole.subarray(0, whole.length / 2))
+    writeFileSync(path.join(dir, 'phone.heic'), Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'latin1'))
     writeFileSync(path.join(dir, 'page.png'), '<html></html>')
     writeFileSync(path.join(dir, 'drawing.png'), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
     symlinkSync('nowhere.png', path.join(dir, 'broken.png'))
     const library = await openLibrary(dir)
     expect(library.items).toHaveLength(1)
-    expect(library.warnings).toHaveLength(4)
+    expect(library.warnings).toHaveLength(7)
+    for (const name of ['cut.jpg', 'cut copy.jpg']) {
+      expect(library.warnings.join('\n')).toMatch(new RegExp(`^${name}: cannot be decoded \\(.*; left out$`, 'm'))
+    }
+    expect(library.warnings.join('\n')).toMatch(/^phone\.heic: a HEIC photo, which is not read here; convert it to JPEG/m)
     expect(library.warnings.join('\n')).toMatch(/drawing\.png: .*an SVG drawing, which is not read here/)
     expect(library.warnings.join('\n')).toMatch(/page\.png: .*a web page or XML/)
+  })
+
+  test('leaves out what is cut of a folder too large to be decoded whole', async () => {
+    for (let i = 0; i < 1001; i++)
+      writeFileSync(path.join(dir, `${i}.png`), png(1, 1, 8, 2, Uint8Array.of(0, 1, i >> 8, i % 256)))
+    const cut = await sharp({ create: { width: 90, height: 90, channels: 3, background: '#a41' } })
+      .jpeg()
+      .toBuffer()
+    writeFileSync(path.join(dir, 'cut.jpg'), cut.subarray(0, cut.length - 2))
+    writeFileSync(path.join(dir, 'huge.png'), png(70_000, 1, 8, 0, new Uint8Array(70_001)))
+    const library = await openLibrary(dir)
+    expect(library.items).toHaveLength(1001)
+    expect(library.warnings).toEqual([
+      expect.stringMatching(/^cut\.jpg: cannot be decoded/),
+      expect.stringMatching(/^huge\.png: 70000x1 pixels, at most/),
+    ])
+  })
+
+  test('tells how far it is, and stops when told to', async () => {
+    for (let i = 0; i < 20; i++) await image(`${i}.png`)
+    const seen: number[] = []
+    await openLibrary(dir, { onProgress: (done, total) => seen.push(done / total) })
+    expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => (i + 1) / 20))
+    const stop = new AbortController()
+    await expect(openLibrary(dir, { signal: stop.signal, onProgress: () => stop.abort() })).rejects.toThrow(/abort/i)
   })
 
   test('counts 1,000 copies once, keeping the copy that has a name', async () => {

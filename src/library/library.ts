@@ -4,10 +4,10 @@
  */
 import { realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { confinedTo } from '../common/confined-path.js'
 import { InputError } from '../common/errors.js'
+import { limited } from '../common/limited.js'
 import { buildIndex } from './bm25.js'
-import { listImages, readImage } from './files.js'
+import { imageReader, listImages } from './files.js'
 import { type Localized, nameOfFile, readLabels } from './labels.js'
 
 export type { Localized } from './labels.js'
@@ -39,14 +39,27 @@ export interface Library {
 
 const nameWeight = 2
 
+/** Files read at the same time. */
+const AT_ONCE = 6
+
+/** Files of a library that are all decoded when it is opened: seconds for drawings, a minute for photos. */
+const MOST_DECODED = 1000
+
+export interface OpenLibraryOptions {
+  /** `done` of `total` files are read and decoded. */
+  readonly onProgress?: (done: number, total: number) => void
+  readonly signal?: AbortSignal
+}
+
 /**
- * Read a folder of png, jpeg, webp and gif images, with `library.json` if it has one:
+ * Read a folder of images, with `library.json` if it has one:
  * `[{"file": "a.png", "name": {"en": "Harbour", "zh": "港口"}, "caption": {...}, "credit": "..."}]`. Images it does not
- * list go by their file names. Unreadable images are left out with a warning; files with the same bytes count once.
+ * list go by their file names. Images that cannot be decoded are left out with a warning (in a folder of over 1,000 files those
+ * that are cut or no images; decode the others when they are used). Files with the same bytes count once.
  * @example const library = await openLibrary('images'); library.search('old harbour at dusk', 4)
  * @throws InputError when the folder or its library.json cannot be used.
  */
-export async function openLibrary(dir: string): Promise<Library> {
+export async function openLibrary(dir: string, options: OpenLibraryOptions = {}): Promise<Library> {
   const root = await realFolder(dir)
   const labels = new Map([...(await readLabels(root))].map(([file, label]) => [path.normalize(file), label]))
   const warnings: string[] = []
@@ -54,11 +67,22 @@ export async function openLibrary(dir: string): Promise<Library> {
   // Labelled files first, so that of several copies the one that has a name stays.
   const files = new Set([...labels.keys(), ...listed])
 
-  const confined = confinedTo(root)
+  const read = imageReader(root, files.size <= MOST_DECODED)
+  const turn = limited(AT_ONCE)
+  let done = 0
+  const images = await Promise.all(
+    [...files].map((relative) =>
+      turn(async () => {
+        options.signal?.throwIfAborted()
+        const image = await read(relative)
+        options.onProgress?.(++done, files.size)
+        return { relative, image }
+      }),
+    ),
+  )
   const items = new Map<string, LibraryItem & { readonly relative: string }>()
   let duplicates = 0
-  for (const relative of files) {
-    const image = await readImage(confined, relative)
+  for (const { relative, image } of images) {
     if (typeof image === 'string') {
       warnings.push(`${relative}: ${image}; left out`)
       continue

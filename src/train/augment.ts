@@ -5,20 +5,12 @@
  */
 
 import type { Random } from '../common/random.js'
+import type { AugmentFlags } from '../data/records.js'
 import { onWhite, type RasterImage, type RgbImage } from '../image/pixels.js'
 import { resize } from '../image/resize.js'
 import { paintGround } from './augment-ground.js'
 
 export type Augmentation = 'none' | 'sprite' | 'photo'
-
-export interface AugmentFlags {
-  /** A mirrored image means the same (default false: text and left/right questions would turn wrong). */
-  readonly flip?: boolean
-  /** A shift by two pixels means the same. */
-  readonly shift?: boolean
-  /** The answer depends on colour: no hue change, no greyscale. */
-  readonly keepColour?: boolean
-}
 
 /** Sprites of more pixels than this are kept smaller. */
 const LARGE_SPRITE = 1 << 20

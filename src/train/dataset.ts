@@ -6,17 +6,22 @@
 import { InputError } from '../common/errors.js'
 import { hash, permute, random } from '../common/random.js'
 import { conversationExample, type Example, IGNORED, textExample } from '../data/conversation.js'
-import { readRecords, type TrainingRecord } from '../data/training-records.js'
+import { type TrainingRecord, turnText } from '../data/records.js'
 import { normalise, type Rgb } from '../image/preprocess.js'
 import type { Tokenizer } from '../text/tokenizer.js'
 import { type Augmentation, augment } from './augment.js'
 import { type Batch, collate } from './batch.js'
 import { ImageStore } from './dataset-images.js'
+import { openRecords } from './dataset-records.js'
 import { createSampler, type Pick, sourceShares } from './dataset-sampler.js'
 
 export interface DataSource {
-  /** A JSON array or JSON lines of records; image paths in it are relative to its directory. */
+  /** A JSON array or JSON lines of records. */
   readonly file: string
+  /** A name of `data/formats` (default `auto`: found out from the records). */
+  readonly format?: string
+  /** What image paths are relative to (default: the file's folder). */
+  readonly imageFolder?: string
   /** Relative to the other sources (default: its number of records). */
   readonly weight?: number
   readonly augment?: Augmentation
@@ -41,15 +46,22 @@ export interface DatasetOptions {
   readonly window?: number
   /** Memory for decoded images (default 1.5 GB). */
   readonly cacheBytes?: number
+  /** Leave out records whose images are missing or cannot be decoded, instead of refusing the data. */
+  readonly skipBad?: boolean
+  /** Told what was left out. */
+  readonly onNotice?: (line: string) => void
+  readonly signal?: AbortSignal
 }
 
 export interface Dataset {
   /** Records in all sources. */
   readonly size: number
+  /** All of them, source after source. */
+  readonly records: readonly TrainingRecord[]
   readonly sources: readonly { readonly file: string; readonly records: number; readonly text: boolean; readonly share: number }[]
   /** Whether some token of a record is learned within maxLength. @throws InputError when the record's images do not fit */
   teaches(source: number, record: number): boolean
-  /** @throws InputError when an image cannot be decoded or a record's images do not fit */
+  /** @throws InputError when a record's images do not fit, or an image was damaged since the data were opened */
   batchAt(step: number): Promise<Batch>
 }
 
@@ -74,13 +86,14 @@ const DEAL = 3
 const AUGMENT = 4
 
 /**
- * Opens the data files and checks every record and image path.
+ * Opens the data files, checks every record and decodes every image once.
  * @throws InputError naming file and record, or the option at fault
  */
-export function openDataset(options: DatasetOptions): Dataset {
+export async function openDataset(options: DatasetOptions): Promise<Dataset> {
   checkOptions(options)
-  const sources = options.sources.map(({ file, augment = 'none' }): Source => {
-    const records = readRecords(file)
+  const opened = await openRecords(options.sources, options)
+  const sources = options.sources.map(({ file, augment = 'none' }, i): Source => {
+    const records = at(opened, i)
     return { file, augment, records, examples: new Array<Example | undefined>(records.length) }
   })
   const weights = options.sources.map((s, i) => s.weight ?? sources[i]?.records.length ?? 0)
@@ -117,6 +130,7 @@ export function openDataset(options: DatasetOptions): Dataset {
   const dealt = new Map<number, Sample[][]>()
   return {
     size: sources.reduce((sum, s) => sum + s.records.length, 0),
+    records: sources.flatMap((s) => s.records),
     sources: sources.map((s, i) => ({
       file: s.file,
       records: s.records.length,
@@ -146,8 +160,8 @@ export function openDataset(options: DatasetOptions): Dataset {
 /** Positions before a record's first answer, at most: no token is shorter than a byte. Saves tokenising what cannot be too long. */
 function answerBound(record: TrainingRecord, imageTokens: number): number {
   if (record.kind === 'text') return 1
-  const [question] = record.messages
-  return Buffer.byteLength(question?.value ?? '') + record.images.length * imageTokens + TURN_TOKENS
+  const { system = '', turns } = record.conversation
+  return Buffer.byteLength(system + (turns[0] ? turnText(turns[0]) : '')) + record.images.length * imageTokens + TURN_TOKENS
 }
 
 async function pixelsOf(
@@ -175,11 +189,11 @@ function tokenise(source: Source, index: number, { tokenizer, imageTokens, maxLe
   const record = at(source.records, index)
   if (record.kind === 'text') return textExample(tokenizer, record.text, maxLength)
   const images = record.images.length
-  const example = conversationExample(tokenizer, record.messages, { images, imageTokens, maxLength })
+  const example = conversationExample(tokenizer, record.conversation, { images, imageTokens, maxLength })
   const places = example.imageMask.reduce((sum, m) => sum + m, 0)
   if (places < images * imageTokens) {
     throw new InputError(
-      `${source.file}: record ${index}: its ${images} image(s) reach beyond ${maxLength} positions; raise max_length or shorten the text`,
+      `${source.file}: ${record.where()}: its ${images} image(s) reach beyond ${maxLength} positions; raise max_length or shorten the text`,
     )
   }
   return example

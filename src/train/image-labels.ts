@@ -4,7 +4,7 @@
  * the goal; the shared words are learned many times sooner and lead there. Knows records and labels, not graphs.
  */
 import { InputError } from '../common/errors.js'
-import { readRecords } from '../data/training-records.js'
+import { type TrainingRecord, turnText } from '../data/records.js'
 import type { Tokenizer } from '../text/tokenizer.js'
 import type { Batch } from './batch.js'
 
@@ -33,19 +33,18 @@ const wordsOf = (answer: string): string[] =>
 
 const numbered = (texts: ReadonlySet<string>): Map<string, number> => new Map([...texts].sort().map((text, i) => [text, i]))
 
-/** Class numbers in the order of the sorted texts. @throws InputError when the files hold fewer than two names */
-export function readImageClasses(files: readonly string[]): ImageClasses {
+/** Class numbers in the order of the sorted texts. @throws InputError when the records hold fewer than two names */
+export function imageClasses(records: readonly TrainingRecord[]): ImageClasses {
   const names = new Set<string>()
   const words = new Set<string>()
-  for (const file of files) {
-    for (const record of readRecords(file)) {
-      if (record.kind !== 'conversation') continue
-      const [name, ...others] = record.messages.filter((_, i) => i % 2 === 1).map(({ value }) => value.trim())
-      if (name) names.add(name)
-      for (const word of others.flatMap(wordsOf)) words.add(word)
-    }
+  for (const record of records) {
+    if (record.kind !== 'conversation') continue
+    const answers = record.conversation.turns.filter(({ role }) => role === 'assistant')
+    const [name, ...others] = answers.map((turn) => turnText(turn).trim())
+    if (name) names.add(name)
+    for (const word of others.flatMap(wordsOf)) words.add(word)
   }
-  if (names.size < 2) throw new InputError(`${files.join(', ')}: expected pictures with at least two names, got ${names.size}`)
+  if (names.size < 2) throw new InputError(`data: expected images with at least two names (first answers), got ${names.size}`)
   return { names: numbered(names), words: numbered(words) }
 }
 

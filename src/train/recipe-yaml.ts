@@ -22,7 +22,7 @@ export function checkYaml<T>(file: string, text: string, schema: z.ZodType<T>): 
   }
   const checked = schema.safeParse(data)
   if (checked.success) return { value: checked.data, fail }
-  const { path, message } = firstIssue(checked.error, data)
+  const { path, message } = firstIssue(checked.error, data, schema)
   return fail(path, message)
 }
 

@@ -109,7 +109,7 @@ describe('a recipe', () => {
     ['freeze: [head]', ':10: freeze[0]: '],
     ['freeze: [vision, projector, plora, decoder]', ':10: freeze: every part is frozen'],
     ['init: {config: config.json}', ':10: init: expected either from'],
-    ['lerning_rate: 1', ':10: lerning_rate: unknown field'],
+    ['lerning_rate: 1', ':10: lerning_rate: unknown field; did you mean learning_rate?'],
     ['__proto__: {a: 1}', ':10: '],
     ['steps: 3\nsteps: 4', ':9: expected YAML: Map keys must be unique'],
     ['seed: !!js/function "x"', ':10: expected YAML: Unresolved tag'],
@@ -122,7 +122,9 @@ describe('a recipe', () => {
   it('names the line inside the data list, and the parent of what is missing', () => {
     const data = (...lines: string[]) => load(...BASE.slice(0, 5), ...lines, ...BASE.slice(5))
     expect(() => data('  - file: b.json')).toThrow(`${file}:6: data[1].file: no file "b.json"`)
-    expect(() => data('  - file: a.json', '    wieght: 2')).toThrow(`${file}:7: data[1].wieght: unknown field`)
+    expect(() => data('  - file: a.json', '    wieght: 2')).toThrow(
+      `${file}:7: data[1].wieght: unknown field; did you mean weight?`,
+    )
     expect(() => data('  - weight: 2')).toThrow(`${file}:6: data[1].file: `)
     expect(() => load(...BASE.filter((line) => !line.startsWith('steps')))).toThrow(`${file}:1: steps: `)
     expect(() => load('init: {config: config.json}', ...BASE.filter((line) => !line.startsWith('from')))).toThrow(

@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { InputError } from '../common/errors.js'
+import { FORMAT_NAMES } from '../data/formats/index.js'
 import { type ModelPart, modelParts } from '../model/parameter-spec.js'
 import { checkYaml } from './recipe-yaml.js'
 import { warmupSteps } from './schedule.js'
@@ -19,6 +20,10 @@ export interface RecipeData {
   /** Share of this file among those of its kind, relative; default 1. */
   readonly weight: number
   readonly augment: 'none' | 'sprite' | 'photo'
+  /** Absent: found out from the records. */
+  readonly format?: string
+  /** What image paths are relative to; absent: the file's folder. */
+  readonly imageFolder?: string
 }
 
 /** A recipe with every value filled in; paths are absolute. */
@@ -33,6 +38,8 @@ export interface Recipe {
   /** Absent: the tokenizer of the model continued from. */
   readonly tokenizer?: string
   readonly data: readonly RecipeData[]
+  /** Records whose images are missing or damaged are left out, instead of ending the run before it starts. */
+  readonly skipBad?: boolean
   /** Fraction of samples drawn from text-only files; absent: by weight alone. */
   readonly textShare?: number
   readonly batchSize: number
@@ -103,9 +110,12 @@ const Schema = z
           file: path,
           weight: z.number().positive().default(1),
           augment: z.enum(['none', 'sprite', 'photo']).default('none'),
+          format: z.enum(FORMAT_NAMES as [string, ...string[]]).default('auto'),
+          image_folder: path.optional(),
         }),
       )
       .min(1, 'expected at least one file'),
+    skip_bad: z.boolean().default(false),
     text_share: fraction.optional(),
     batch_size: count(65_536),
     accumulate: count(65_536).default(1),
@@ -169,7 +179,15 @@ export function loadRecipe(file: string): Recipe {
     ...(value.vision_from === undefined ? {} : { visionFrom: existing(['vision_from'], value.vision_from, 'directory') }),
     out: absolute(value.out),
     ...(value.tokenizer === undefined ? {} : { tokenizer: existing(['tokenizer'], value.tokenizer, 'file') }),
-    data: value.data.map((entry, i) => ({ ...entry, file: existing(['data', i, 'file'], entry.file, 'file') })),
+    // What is left at its default stays out of the recipe, so that older states still belong to it.
+    data: value.data.map(({ file: name, weight, augment, format, image_folder }, i) => ({
+      file: existing(['data', i, 'file'], name, 'file'),
+      weight,
+      augment,
+      ...(format === 'auto' ? {} : { format }),
+      ...(image_folder === undefined ? {} : { imageFolder: existing(['data', i, 'image_folder'], image_folder, 'directory') }),
+    })),
+    ...(value.skip_bad ? { skipBad: true } : {}),
     ...(value.text_share === undefined ? {} : { textShare: value.text_share }),
     batchSize: value.batch_size,
     accumulate: value.accumulate,
@@ -216,7 +234,8 @@ export function describeRecipe(recipe: Recipe): string {
     ...(recipe.visionFrom ? ([['vision tower', `of ${recipe.visionFrom}`]] as [string, string][]) : []),
     ['out', `${recipe.out} (${recipe.dtype})`],
     ['tokenizer', recipe.tokenizer ?? 'of the model continued from'],
-    ...data.map((entry): [string, string] => ['data', `${entry.file}, weight ${entry.weight}, augment ${entry.augment}`]),
+    ...data.map((entry): [string, string] => ['data', describeData(entry)]),
+    ...(recipe.skipBad ? ([['bad images', 'their records are left out']] as [string, string][]) : []),
     ['text share', recipe.textShare ?? 'by weight'],
     ['trained', recipe.train.join(', ')],
     ['frozen', recipe.freeze.join(', ') || 'nothing'],
@@ -238,4 +257,9 @@ export function describeRecipe(recipe: Recipe): string {
   ]
   const width = Math.max(...rows.map(([name]) => name.length))
   return `${rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n')}\n`
+}
+
+function describeData({ file, weight, augment, format, imageFolder }: RecipeData): string {
+  const form = format === undefined ? '' : `, format ${format}`
+  return `${file}, weight ${weight}, augment ${augment}${form}${imageFolder === undefined ? '' : `, images in ${imageFolder}`}`
 }

@@ -8,9 +8,10 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { smallConfig } from '../../tests/support/random-model.js'
 import { openSafetensors } from '../checkpoint/safetensors.js'
 import { readRaw } from '../checkpoint/tensors.js'
+import { readRecords } from '../data/training-records.js'
 import { liveHandles } from '../engine/index.js'
 import { openModel, readParameter } from '../model/open-checkpoint.js'
-import { readImageClasses } from './image-labels.js'
+import { imageClasses } from './image-labels.js'
 import { loadRecipe } from './recipe.js'
 import type { StepMetrics } from './state.js'
 import { train } from './train.js'
@@ -206,7 +207,7 @@ describe('the vision warm-up', () => {
     }
     writeFileSync(join(dir, 'text.jsonl'), lines.join('\n'))
     writeFileSync(file, readFileSync(file, 'utf8').replace('stage: language', 'stage: vision'))
-    const classes = readImageClasses([join(dir, 'text.jsonl')])
+    const classes = imageClasses(readRecords(join(dir, 'text.jsonl')))
     expect([...classes.names.keys()]).toEqual(['blue', 'green', 'red'])
     expect([...classes.words.keys()]).toEqual(['cold', 'colour', 'warm'])
     const { finalLoss, out } = await train(loadRecipe(file), { resume: true })

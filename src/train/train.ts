@@ -16,7 +16,7 @@ import { type Batch, prefetch } from './batch.js'
 import { checkTargets } from './check-targets.js'
 import { openDataset } from './dataset.js'
 import { isTrainable, tensorRates } from './groups.js'
-import { imageTargets, nameDirections, readImageClasses } from './image-labels.js'
+import { imageClasses, imageTargets, nameDirections } from './image-labels.js'
 import type { Recipe } from './recipe.js'
 import { scheduleFactor } from './schedule.js'
 import { type StartingPoint, startingPoint } from './starting-point.js'
@@ -37,6 +37,8 @@ export interface Progress {
 export interface TrainOptions {
   /** Continue from the run's state where there is one; false begins anew. */
   readonly resume: boolean
+  /** As `skip_bad` of the recipe: go on without records whose images cannot be used. */
+  readonly skipBad?: boolean
   readonly onProgress?: (progress: Progress) => void
   readonly onNotice?: (line: string) => void
   readonly signal?: AbortSignal
@@ -73,10 +75,13 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     seed: recipe.seed,
     ...(recipe.textShare === undefined ? {} : { textShare: recipe.textShare }),
     window: recipe.sortWindow,
+    skipBad: recipe.skipBad === true || options.skipBad === true,
+    ...(options.onNotice ? { onNotice: options.onNotice } : {}),
+    ...(options.signal ? { signal: options.signal } : {}),
   })
   checkTargets(dataset, recipe.maxLength, options.onNotice)
   const objective = recipe.stage === 'vision' ? 'names' : recipe.stage === 'align' ? 'align' : 'language'
-  const classes = objective === 'language' ? undefined : readImageClasses(recipe.data.map(({ file }) => file))
+  const classes = objective === 'language' ? undefined : imageClasses(dataset.records)
   const batches = async (index: number): Promise<TrainingBatch & Batch> => {
     const batch = await dataset.batchAt(index)
     return classes ? { ...batch, targets: imageTargets(batch, tokenizer, classes) } : batch

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { conversationExample, conversationText, type Example, maskLabels } from '../data/conversation.js'
+import { conversationText, type Example, literalExample, maskLabels } from '../data/conversation.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { goldenTokenizer } from './golden-tokenizer.js'
 
@@ -36,11 +36,11 @@ export const check: GoldenCheck = {
         yield compare(name, [maskLabels(tokenizer, c.ids)], [c.labels])
         continue
       }
-      const options = { images: c.n_images, imageTokens: c.image_tokens, literal: true }
-      const example = conversationExample(tokenizer, c.conversations, options)
+      const options = { images: c.n_images, imageTokens: c.image_tokens }
+      const example = literalExample(tokenizer, c.conversations, options)
       yield compare(name, [conversationText(c.conversations), ...rows(example)], [c.text, c.ids, c.im_mask, c.labels])
       if (c.max_length === undefined) continue
-      const cut = conversationExample(tokenizer, c.conversations, { ...options, maxLength: c.max_length })
+      const cut = literalExample(tokenizer, c.conversations, { ...options, maxLength: c.max_length })
       yield compare(`${name}, truncated`, rows(cut), [c.ids_truncated, c.im_mask_truncated, c.labels_truncated])
     }
   },
