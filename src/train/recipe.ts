@@ -9,6 +9,7 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { InputError } from '../common/errors.js'
 import { FORMAT_NAMES } from '../data/formats/index.js'
+import { DEFAULT_TILES } from '../model/config.js'
 import { type ModelPart, modelParts } from '../model/parameter-spec.js'
 import { checkYaml } from './recipe-yaml.js'
 import { warmupSteps } from './schedule.js'
@@ -46,6 +47,8 @@ export interface Recipe {
   /** Micro-batches averaged into one optimiser step. */
   readonly accumulate: number
   readonly maxLength: number
+  /** Tiles that an image of a tiled (hd) model may be cut into. */
+  readonly maxTiles: number
   /** Batches whose samples are sorted by length together: more waste less padding, fewer mix better. */
   readonly sortWindow: number
   readonly steps: number
@@ -120,6 +123,7 @@ const Schema = z
     batch_size: count(65_536),
     accumulate: count(65_536).default(1),
     max_length: count(1_048_576),
+    max_tiles: count(1000).default(DEFAULT_TILES),
     sort_window: count(1024).optional(),
     steps: count(1_000_000_000),
     learning_rate: z.number().positive().max(1),
@@ -192,6 +196,7 @@ export function loadRecipe(file: string): Recipe {
     batchSize: value.batch_size,
     accumulate: value.accumulate,
     maxLength: value.max_length,
+    maxTiles: value.max_tiles,
     // Where only images are looked at, the length of the text says nothing but what kind of image it is.
     sortWindow: value.sort_window ?? (value.stage === 'vision' || value.stage === 'align' ? 1 : 4),
     steps: value.steps,
