@@ -6,7 +6,7 @@ import { InputError } from '../common/errors.js'
 import { type Question, readQuestions } from '../data/questions.js'
 import { majorityAnswer } from './baselines.js'
 import { evaluate } from './evaluate.js'
-import { wilson } from './interval.js'
+import { wilson } from './metrics/wilson.js'
 import { report, reportTable } from './report.js'
 
 let root = ''
