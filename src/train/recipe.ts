@@ -9,7 +9,9 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { InputError } from '../common/errors.js'
 import { FORMAT_NAMES } from '../data/formats/index.js'
+import { adapterField, DEFAULT_TILES, projectorField } from '../model/config.js'
 import { type ModelPart, modelParts } from '../model/parameter-spec.js'
+import type { ModelOverrides } from './model-overrides.js'
 import { describeOptimizer, type OptimizerSettings, optimizerField, optimizers } from './optimizers.js'
 import { checkYaml } from './recipe-yaml.js'
 import { warmupSteps } from './schedule.js'
@@ -35,6 +37,8 @@ export interface Recipe {
   readonly start: { readonly from: string } | { readonly config: string }
   /** A model directory whose vision tower replaces the one of `start`, as the paper starts from a pretrained CLIP. */
   readonly visionFrom?: string
+  /** Another adapter or projector than the model has that the run starts from. */
+  readonly model?: ModelOverrides
   readonly out: string
   /** Absent: the tokenizer of the model continued from. */
   readonly tokenizer?: string
@@ -47,6 +51,8 @@ export interface Recipe {
   /** Micro-batches whose targets are averaged in one optimiser step. */
   readonly accumulate: number
   readonly maxLength: number
+  /** Tiles that an image of a tiled (hd) model may be cut into. */
+  readonly maxTiles: number
   /** Batches whose samples are sorted by length together: more waste less padding, fewer mix better. */
   readonly sortWindow: number
   readonly steps: number
@@ -109,6 +115,7 @@ const Schema = z
     from: path.optional(),
     init: z.strictObject({ config: path }).optional(),
     vision_from: path.optional(),
+    model: z.strictObject({ adapter: adapterField.optional(), projector: projectorField.optional() }).optional(),
     out: path,
     tokenizer: path.optional(),
     data: z
@@ -127,6 +134,7 @@ const Schema = z
     batch_size: count(65_536),
     accumulate: count(65_536).default(1),
     max_length: count(1_048_576),
+    max_tiles: count(1000).default(DEFAULT_TILES),
     sort_window: count(1024).optional(),
     steps: count(1_000_000_000),
     optimizer: optimizerField.default({ type: 'adamw' }),
@@ -187,6 +195,7 @@ export function loadRecipe(file: string): Recipe {
         ? { from: existing(['from'], value.from ?? '', 'directory') }
         : { config: existing(['init', 'config'], value.init.config, 'file') },
     ...(value.vision_from === undefined ? {} : { visionFrom: existing(['vision_from'], value.vision_from, 'directory') }),
+    ...(value.model === undefined ? {} : { model: overridesOf(value.model) }),
     out: absolute(value.out),
     ...(value.tokenizer === undefined ? {} : { tokenizer: existing(['tokenizer'], value.tokenizer, 'file') }),
     // What is left at its default stays out of the recipe, so that older states still belong to it.
@@ -202,6 +211,7 @@ export function loadRecipe(file: string): Recipe {
     batchSize: value.batch_size,
     accumulate: value.accumulate,
     maxLength: value.max_length,
+    maxTiles: value.max_tiles,
     // Where only images are looked at, the length of the text says nothing but what kind of image it is.
     sortWindow: value.sort_window ?? (value.stage === 'vision' || value.stage === 'align' ? 1 : 4),
     steps: value.steps,
@@ -236,6 +246,23 @@ function readText(file: string): string {
   return readFileSync(file, 'utf8')
 }
 
+function overridesOf({
+  adapter,
+  projector,
+}: {
+  adapter?: Settings | undefined
+  projector?: Settings | undefined
+}): ModelOverrides {
+  return { ...(adapter ? { adapter } : {}), ...(projector ? { projector } : {}) }
+}
+
+type Settings = Readonly<Record<string, unknown>>
+
+/** "lora, rank 8". */
+function settingsText({ type, ...rest }: Settings): string {
+  return [type, ...Object.entries(rest).map(([name, value]) => `${name} ${value}`)].join(', ')
+}
+
 /** Every value of the run as text, one a line, the derived ones included: what a log starts with. */
 export function describeRecipe(recipe: Recipe): string {
   const { start, data } = recipe
@@ -243,6 +270,7 @@ export function describeRecipe(recipe: Recipe): string {
     ['stage', recipe.stage],
     ['start', 'from' in start ? `continue ${start.from}` : `fresh weights for ${start.config}`],
     ...(recipe.visionFrom ? ([['vision tower', `of ${recipe.visionFrom}`]] as [string, string][]) : []),
+    ...Object.entries(recipe.model ?? {}).map(([part, c]): [string, string] => [part, settingsText(c)]),
     ['out', `${recipe.out} (${recipe.dtype})`],
     ['tokenizer', recipe.tokenizer ?? 'of the model continued from'],
     ...data.map((entry): [string, string] => ['data', describeData(entry)]),

@@ -22,6 +22,7 @@ import { runIdentity } from './run-identity.js'
 import { scheduleFactor } from './schedule.js'
 import { type StartingPoint, startingPoint } from './starting-point.js'
 import { lastLoss, loadState, type RunState, type StepMetrics, saveState, trimMetrics } from './state.js'
+import type { Tiling } from './tiled-images.js'
 import { classifierHead, type TrainingBatch, TrainingGraph, wordsHead } from './training-graph.js'
 
 /** What a progress line needs. */
@@ -71,6 +72,7 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     tokenizer,
     imageSize: start.config.vision?.imageSize ?? 0,
     imageTokens: imageTokens(start.config),
+    ...(start.config.vision?.tiled ? { tiling: tilingOf(recipe, start.config) } : {}),
     batchSize: recipe.batchSize,
     maxLength: recipe.maxLength,
     seed: recipe.seed,
@@ -109,6 +111,14 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     optimizer.dispose()
     graph.dispose()
   }
+}
+
+/** How images are cut for a tiled model. @throws InputError for a stage that looks at whole images */
+function tilingOf(recipe: Recipe, config: ModelConfig): Tiling {
+  if (recipe.stage === 'vision' || recipe.stage === 'align') {
+    throw new InputError(`${recipe.file}: stage ${recipe.stage}: images of this model are tiled (hd); use pretrain or sft`)
+  }
+  return { maxTiles: recipe.maxTiles, tokens: (grid) => imageTokens(config, grid) }
 }
 
 /** The warm-up's classifiers; without shared words in the data there is one for the names alone. */
