@@ -96,6 +96,20 @@ describe('a recipe', () => {
     expect(() => load(...without)).toThrow(/learning_rate: expected/)
   })
 
+  it('may say what format its data have, where their images are, and that bad ones are left out', () => {
+    const [file] = [join(dir, 'a.json')]
+    const lines = BASE.map((line) => (line.includes('file:') ? `${line}\n    format: llava\n    image_folder: model` : line))
+    const recipe = load(...lines, 'skip_bad: true')
+    expect(recipe.data).toEqual([{ file, weight: 1, augment: 'none', format: 'llava', imageFolder: join(dir, 'model') }])
+    expect(recipe.skipBad).toBe(true)
+    expect(describeRecipe(recipe)).toMatch(/format llava, images in .*model\nbad images +their records are left out/)
+    // Defaults add nothing: states of recipes without these fields still belong to them.
+    expect(load(...BASE)).not.toHaveProperty('skipBad')
+    expect(Object.keys(load(...BASE).data[0] ?? {})).toEqual(['file', 'weight', 'augment'])
+    const wrong = BASE.map((line) => (line.includes('file:') ? `${line}\n    image_folder: none` : line))
+    expect(() => load(...wrong)).toThrow(/:6: data\[0\]\.image_folder: no directory "none"/)
+  })
+
   it('prints the derived values', () => {
     const text = describeRecipe(load(...BASE, 'accumulate: 4', 'text_share: 0.1'))
     for (const part of [
