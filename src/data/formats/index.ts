@@ -25,8 +25,9 @@ export function recordReader(records: readonly unknown[], name = 'auto'): Record
   const first = named ? undefined : records.find((record) => isRecord(record) && recognised(record))
   const usual = named ?? (first === undefined ? undefined : recognised(first as RawRecord)) ?? xcomposer
   return (record) => {
-    refuseOtherForm(record)
-    return (named ?? recognised(record) ?? usual).read(record)
+    const own = recognised(record)
+    refuseOtherForm(record, own !== undefined)
+    return (named ?? own ?? usual).read(record)
   }
 }
 

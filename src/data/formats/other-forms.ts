@@ -41,10 +41,10 @@ const OTHER_FORMS: readonly OtherForm[] = [
   },
 ]
 
-/** @throws InputError naming the form, when the record is of one that is not taken */
-export function refuseOtherForm(record: RawRecord): void {
+/** @param recognised whether a format takes the record @throws InputError naming the form, when the record is of one that is not taken */
+export function refuseOtherForm(record: RawRecord, recognised: boolean): void {
   const video = ['video', 'videos', 'audio'].find((field) => record[field] !== undefined && record[field] !== null)
-  const known = Object.hasOwn(record, 'conversations') || Object.hasOwn(record, 'messages')
+  const known = recognised || Object.hasOwn(record, 'conversations') || Object.hasOwn(record, 'messages')
   if (known && video === undefined) return
   const form = OTHER_FORMS.find(({ fields }) => fields.every((field) => record[field] !== undefined && record[field] !== null))
   if (form) throw new InputError(`${form.name} is not taken; ${form.advice}`)
