@@ -4,7 +4,7 @@ import { isRecord } from '../../common/json.js'
 import type { RawRecord, RecordFormat } from './format.js'
 import { llava } from './llava.js'
 import { messages } from './messages.js'
-import { refuseOtherForm } from './other-forms.js'
+import { hasMedia, refuseOtherForm } from './other-forms.js'
 import { xcomposer } from './xcomposer.js'
 
 /** In the order in which they are tried. */
@@ -25,8 +25,9 @@ export function recordReader(records: readonly unknown[], name = 'auto'): Record
   const first = named ? undefined : records.find((record) => isRecord(record) && recognised(record))
   const usual = named ?? (first === undefined ? undefined : recognised(first as RawRecord)) ?? xcomposer
   return (record) => {
-    refuseOtherForm(record)
-    return (named ?? recognised(record) ?? usual).read(record)
+    const shown = recognised(record)
+    if (!shown || hasMedia(record)) refuseOtherForm(record)
+    return (named ?? shown ?? usual).read(record)
   }
 }
 
