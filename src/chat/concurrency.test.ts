@@ -1,7 +1,9 @@
 /** Requests of every kind at the same time on one model: each gives what it gives alone, or ends as it was told to. */
+import { copyFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { smallConfig, writeRandomModel } from '../../tests/support/random-model.js'
 import { packagedModel, packageRoot } from '../common/package-root.js'
 import { compose } from '../compose/compose.js'
 import { liveHandles } from '../engine/index.js'
@@ -190,4 +192,30 @@ it('sequences of the prefix cache are never shared', async () => {
   const wanted = (await chat(model, asked, { maxNewTokens: 12 }).result).ids
   const answers = await Promise.all([1, 2, 3, 4].map(() => chat(model, asked, { maxNewTokens: 12 }).result))
   for (const { ids } of answers) expect(ids).toEqual(wanted)
+})
+
+it.each([
+  ['whose rotary tables depend on the length', { max_position_embeddings: 40, rope_scaling: { type: 'dynamic', factor: 2 } }],
+  ['whose images are cut into tiles', { hd: true }],
+])('a model %s answers each request as alone', async (_, more) => {
+  const dir = writeRandomModel({ ...smallConfig, vocab_size: 6000, prompt_bos: 'first', max_length: 600, ...more })
+  copyFileSync(join(packagedModel, 'tokenizer.model'), join(dir, 'tokenizer.model'))
+  const [together, alone] = await Promise.all([1, 2].map(() => XComposer.load(dir, { threads: 1 })))
+  try {
+    const requests: Request[] = [
+      (on) => read(on, conversations[0] as ChatMessage[], { maxNewTokens: 40 }),
+      (on) => read(on, conversations[3] as ChatMessage[], { maxNewTokens: 20, maxTiles: 3 }),
+      (on) => read(on, conversations[4] as ChatMessage[], { maxNewTokens: 10, beams: 3, maxTiles: 2 }),
+      (on) => read(on, conversations[1] as ChatMessage[], { maxNewTokens: 30, temperature: 1, seed: 4 }),
+      async (on) => (await chatBatch(on, conversations.slice(0, 4), { maxNewTokens: 12, maxTiles: 2 })).map(comparable),
+    ]
+    const got = await Promise.all(requests.map((ask) => ask(together as XComposer)))
+    for (const [i, ask] of requests.entries()) {
+      alone?.prefixes.clear()
+      expect(got[i]).toEqual(await ask(alone as XComposer))
+    }
+  } finally {
+    await Promise.all([together?.dispose(), alone?.dispose()])
+    rmSync(dir, { recursive: true })
+  }
 })

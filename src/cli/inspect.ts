@@ -17,8 +17,8 @@ export const inspectCommand: Command = {
   options: { model: { type: 'string', short: 'm' }, config: { type: 'string' }, json: { type: 'boolean' } },
   help: `Usage: xcomposer inspect [options]
 
-Parameters by part, the adapter's share and what its low rank saves against a second full set of weights for image tokens, memory for
-weights, KV cache and vision, arithmetic for a picture and for a token.
+Parameters by part, the adapter's share and what its low rank saves against a second full set of weights for image tokens,
+memory for weights, KV cache and vision, arithmetic for a picture and for a token.
 
   -m, --model DIR            model directory (default: the packaged nano)
       --config FILE          a config.json alone, without weights

@@ -1,10 +1,8 @@
 /** Training records as people have them: every format to the same conversation, and what is not taken by its name. */
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import ts from 'typescript'
 import { afterAll, describe, expect, it } from 'vitest'
-import type { RecordFormat } from './formats/format.js'
 import { FORMAT_NAMES, FORMATS } from './formats/index.js'
 import { MistakesError } from './mistakes.js'
 import { type ReadOptions, readRecords } from './training-records.js'
@@ -94,26 +92,6 @@ describe('one conversation, read from', () => {
       { kind: 'text', text: 'An apple.' },
     ])
   })
-})
-
-it('a format is one file and one line: the one of docs/train.md', async () => {
-  const page = readFileSync(join(import.meta.dirname, '../../docs/train.md'), 'utf8')
-  const code = /```ts\n(\/\/ src\/data\/formats\/pairs\.ts\n[\s\S]*?)```/.exec(page)?.[1] ?? ''
-  const js = ts.transpile(code, { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.CommonJS })
-  const modules: Record<string, object> = {
-    '../image-paths.js': await import('./image-paths.js'),
-    './turns.js': await import('./formats/turns.js'),
-  }
-  const made: { pairs?: RecordFormat } = {}
-  new Function('require', 'exports', js)((name: string) => modules[name], made)
-  const formats = FORMATS as RecordFormat[]
-  formats.push(made.pairs as RecordFormat)
-  try {
-    const pair = { picture: 'img/a.png', question: 'What?', answer: 'red' }
-    expect(read([pair, { image: 'img/a.png', conversations: says('<image>\nWhat?', 'red') }])).toEqual([one, one])
-  } finally {
-    formats.pop()
-  }
 })
 
 it('leaves text that only looks like the place of an image', () => {

@@ -3,7 +3,7 @@ import { InputError } from '../common/errors.js'
 import type { Question } from '../data/questions.js'
 import { majorityAnswer } from './baselines.js'
 import { evaluate } from './evaluate.js'
-import { wilson } from './interval.js'
+import { wilson } from './metrics/wilson.js'
 import { report, reportTable } from './report.js'
 
 describe('the interval', () => {

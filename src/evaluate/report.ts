@@ -1,5 +1,5 @@
 /** From predictions to scores with 95 % intervals, per task and overall, as data and as a table. It does not know how replies came. */
-import { wilson } from './interval.js'
+import { wilson } from './metrics/wilson.js'
 
 export interface Score {
   /** Fraction of right replies, 0..1. */

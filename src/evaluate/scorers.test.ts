@@ -1,7 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { goldenFolders } from '../../tests/support/golden-folders.js'
 import { referenceChoice, referenceYesNo } from './reference-extraction.js'
 import { firstBox, isCorrect, overlap, type ScorerName } from './scorers.js'
 
@@ -76,16 +76,10 @@ describe('scorers', () => {
   })
 })
 
-const goldens = [
-  new URL('../../tests/data/goldens/scorers/', import.meta.url),
-  new URL('../../../shared/goldens/scorers/', import.meta.url),
-]
-  .map((url) => fileURLToPath(url))
-  .filter((root) => existsSync(root))
 const read = (root: string, name: string) =>
   readdirSync(join(root, name)).map((file) => JSON.parse(readFileSync(join(root, name, file), 'utf8')))
 
-describe.each(goldens)('the official extraction rules on %s', (root) => {
+describe.each(goldenFolders('scorers'))('the official extraction rules on %s', (root) => {
   it('give the ChartQA scores', () => {
     for (const { records, expected } of read(root, 'chartqa')) {
       for (const part of ['human', 'augmented']) {

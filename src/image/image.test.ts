@@ -1,8 +1,9 @@
 /** Image preprocessing against the goldens, and files that are not what they seem. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { deflateSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { goldenFolders } from '../../tests/support/golden-folders.js'
 import { png, pngChunk } from '../../tests/support/png.js'
 import { check } from '../verify/preprocess.js'
 import { decodeImage, decodeRaster, imageSize } from './decode.js'
@@ -11,10 +12,9 @@ import { resize } from './resize.js'
 import { tileLayout, tilePixels } from './tiles.js'
 
 const golden = join(import.meta.dirname, '../../tests/data/goldens/preprocess')
-const shared = join(import.meta.dirname, '../../../shared/goldens/preprocess')
 const images = join(golden, 'images')
 
-it.each([golden, shared].filter(existsSync))('decodes, resizes and normalises as the reference in %s', async (dir) => {
+it.each(goldenFolders('preprocess'))('decodes, resizes and normalises as the reference in %s', async (dir) => {
   const failed = []
   for await (const result of check.run(dir)) {
     if (!result.passed || result.detail === 'bits differ') failed.push(`${result.name}: ${result.largestError} ${result.detail}`)

@@ -86,6 +86,10 @@ const visionSchema = z.object({
   hidden_act: z.literal('quick_gelu').default('quick_gelu'),
   stem: z.array(z.object({ channels: size, stride: z.union([z.literal(1), z.literal(2)]) })).nullish(),
 })
+/** What "adapter" and "projector" have in common before their type says the rest. */
+export const adapterField = z.looseObject({ type: z.enum(adapterTypes) })
+export const projectorField = z.looseObject({ type: z.enum(projectorTypes) })
+
 const schema = z.object({
   vocab_size: size.default(92544),
   hidden_size: size.default(4096),
@@ -107,8 +111,8 @@ const schema = z.object({
   vision_config: visionSchema.nullish(),
   hd: z.boolean().default(false),
   ...releasedPloraFields,
-  adapter: z.looseObject({ type: z.enum(adapterTypes) }).optional(),
-  projector: z.looseObject({ type: z.enum(projectorTypes) }).default({ type: 'mlp' }),
+  adapter: adapterField.optional(),
+  projector: projectorField.default({ type: 'mlp' }),
   quantization_config: z
     .object({
       method: z.literal('blocks'),
@@ -164,9 +168,7 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
       maxPositions: c.max_position_embeddings,
       bias: c.bias,
       padId: c.pad_token_id,
-      adapter: c.adapter
-        ? checked(z.object({ adapter: adapters[c.adapter.type].schema }), { adapter: c.adapter }, `${file}: field`).adapter
-        : releasedPlora(c, shapes.ploraRanks ?? {}),
+      adapter: c.adapter ? readAdapter(c.adapter, file) : releasedPlora(c, shapes.ploraRanks ?? {}),
     },
     vision: c.vision_config
       ? visionConfig(c.vision_config, c.img_size, tiled, fail)
@@ -178,8 +180,7 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
             fail,
           )
         : null,
-    projector: checked(z.object({ projector: projectors[c.projector.type].schema }), { projector: c.projector }, `${file}: field`)
-      .projector,
+    projector: { type: 'mlp' },
     maxLength: c.max_length,
     promptBos: c.prompt_bos,
     quantization: c.quantization_config
@@ -190,12 +191,27 @@ export function parseModelConfig(json: unknown, file: string, shapes: Checkpoint
         }
       : null,
   }
-  const { vision, projector } = config
+  return { ...config, projector: readProjector(c.projector, config, file) }
+}
+
+/** "adapter" of a configuration. @param where named in errors @throws InputError naming the field */
+export function readAdapter(json: unknown, where: string): AdapterConfig {
+  const { adapter } = checked(z.object({ adapter: adapterField }), { adapter: json }, `${where}: field`)
+  return checked(z.object({ adapter: adapters[adapter.type].schema }), { adapter }, `${where}: field`).adapter
+}
+
+/** "projector" of a configuration. @throws InputError naming the field, or what does not fit the model */
+export function readProjector(json: unknown, config: Pick<ModelConfig, 'decoder' | 'vision'>, where: string): ProjectorConfig {
+  const found = checked(z.object({ projector: projectorField }), { projector: json }, `${where}: field`).projector
+  const form = z.object({ projector: projectors[found.type].schema })
+  const { projector } = checked(form, { projector: found }, `${where}: field`)
+  const { vision } = config
+  const fail = (text: string) => new InputError(`${where}: projector ${projector.type}: ${text}`)
   if (vision?.tiled && projector.type !== 'mlp')
-    throw fail(`projector ${projector.type}: images of this model are tiled (hd), whose merged patches only mlp projects`)
-  const problem = vision ? modelProjector(config, vision).problem : undefined
-  if (problem) throw fail(`projector ${projector.type}: ${problem}`)
-  return config
+    throw fail('images of this model are tiled (hd), whose merged patches only mlp projects')
+  const problem = vision ? modelProjector({ ...config, projector }, vision).problem : undefined
+  if (problem) throw fail(problem)
+  return projector
 }
 
 function checked<T>(form: z.ZodType<T>, json: unknown, where: string): T {

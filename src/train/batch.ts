@@ -3,6 +3,14 @@
  * go there. Also the prefetch that prepares the next batch while one is being computed. It knows nothing of files.
  */
 import { type Example, IGNORED } from '../data/conversation.js'
+import type { TileGrid } from '../model/vision/tile-merge.js'
+
+/** The images of a batch for a tiled model, in row order. */
+export interface BatchTiles {
+  readonly grids: readonly TileGrid[]
+  /** Image tokens of each. */
+  readonly tokens: readonly number[]
+}
 
 export interface Batch {
   readonly rows: number
@@ -14,9 +22,11 @@ export interface Batch {
   readonly labels: Int32Array
   /** row * length + column of every image token, by row, image, token. */
   readonly imagePositions: Int32Array
-  /** [images, 3, S, S], normalised. */
+  /** [images, 3, S, S], normalised; for a tiled model [tiles, 3, S, S], the whole of each image before its tiles. */
   readonly pixels: Float32Array
   readonly images: number
+  /** Present for a tiled model. */
+  readonly tiles?: BatchTiles
   /** How many labels count. */
   readonly labelTokens: number
 }
@@ -24,7 +34,13 @@ export interface Batch {
 const MULTIPLE = 8
 
 /** Puts examples into one rectangle. `pixels` holds their images in row order. */
-export function collate(examples: readonly Example[], pixels: Float32Array, images: number, padId: number): Batch {
+export function collate(
+  examples: readonly Example[],
+  pixels: Float32Array,
+  images: number,
+  padId: number,
+  tiles?: BatchTiles,
+): Batch {
   const rows = examples.length
   const longest = examples.reduce((most, e) => Math.max(most, e.ids.length), 1)
   const length = Math.ceil(longest / MULTIPLE) * MULTIPLE
@@ -42,36 +58,49 @@ export function collate(examples: readonly Example[], pixels: Float32Array, imag
       if (label !== IGNORED) labelTokens++
     })
   })
-  return { rows, length, ids, labels, imagePositions: Int32Array.from(imagePositions), pixels, images, labelTokens }
+  const places = Int32Array.from(imagePositions)
+  return { rows, length, ids, labels, imagePositions: places, pixels, images, ...(tiles ? { tiles } : {}), labelTokens }
 }
 
 /**
  * Cuts a batch into at most `parts` batches of neighbouring rows, whose sizes differ by one row at most.
  */
 export function splitBatch(batch: Omit<Batch, 'labelTokens'>, parts: number): Omit<Batch, 'labelTokens'>[] {
-  const { rows, length, images } = batch
-  const tokens = images > 0 ? batch.imagePositions.length / images : 0
-  const pixels = images > 0 ? batch.pixels.length / images : 0
+  const { rows, length, images, tiles, imagePositions } = batch
+  const stacks = tiles?.grids.map(({ tilesHigh, tilesWide }) => 1 + tilesHigh * tilesWide) ?? new Array<number>(images).fill(1)
+  /** Where each image begins among the image tokens and the stacked pixels, and where the last one ends. */
+  const tokenStarts = starts(tiles?.tokens ?? stacks.map(() => imagePositions.length / images))
+  const stackStarts = starts(stacks)
+  const stackSize = images > 0 ? batch.pixels.length / (stackStarts[images] as number) : 0
   const count = Math.min(parts, rows)
   /** How many images stand before a row. */
   const before = (row: number): number => {
-    const at = batch.imagePositions.findIndex((position) => position >= row * length)
-    return at < 0 ? images : at / tokens
+    const at = tokenStarts.findIndex((token) => (imagePositions[token] ?? Number.POSITIVE_INFINITY) >= row * length)
+    return at < 0 ? images : at
   }
   return Array.from({ length: count }, (_, part) => {
     const first = Math.floor((part * rows) / count)
     const end = Math.floor(((part + 1) * rows) / count)
     const [from, to] = [before(first), before(end)]
+    const [token, nextToken] = [tokenStarts[from], tokenStarts[to]]
+    const [stack, nextStack] = [stackStarts[from] as number, stackStarts[to] as number]
     return {
       rows: end - first,
       length,
       ids: batch.ids.subarray(first * length, end * length),
       labels: batch.labels.subarray(first * length, end * length),
-      imagePositions: batch.imagePositions.slice(from * tokens, to * tokens).map((position) => position - first * length),
-      pixels: batch.pixels.subarray(from * pixels, to * pixels),
+      imagePositions: imagePositions.slice(token, nextToken).map((position) => position - first * length),
+      pixels: batch.pixels.subarray(stack * stackSize, nextStack * stackSize),
       images: to - from,
+      ...(tiles ? { tiles: { grids: tiles.grids.slice(from, to), tokens: tiles.tokens.slice(from, to) } } : {}),
     }
   })
+}
+
+/** Sums of the sizes before each, and of all. */
+function starts(sizes: readonly number[]): number[] {
+  let sum = 0
+  return [0, ...sizes.map((size) => (sum += size))]
 }
 
 /**

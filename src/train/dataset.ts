@@ -10,10 +10,11 @@ import { type TrainingRecord, turnText } from '../data/records.js'
 import { normalise, type Rgb } from '../image/preprocess.js'
 import type { Tokenizer } from '../text/tokenizer.js'
 import { type Augmentation, augment } from './augment.js'
-import { type Batch, collate } from './batch.js'
+import { type Batch, type BatchTiles, collate } from './batch.js'
 import { ImageStore } from './dataset-images.js'
 import { openRecords } from './dataset-records.js'
 import { createSampler, type Pick, sourceShares } from './dataset-sampler.js'
+import { TiledImages, type Tiling } from './tiled-images.js'
 
 export interface DataSource {
   /** A JSON array or JSON lines of records. */
@@ -32,8 +33,10 @@ export interface DatasetOptions {
   readonly tokenizer: Tokenizer
   /** Side of the images in pixels. */
   readonly imageSize: number
-  /** Positions that one image takes. */
+  /** Positions that one image takes, where images are not tiled. */
   readonly imageTokens: number
+  /** Present for a tiled model, which takes images as they are laid out: without augmentation. */
+  readonly tiling?: Tiling
   readonly batchSize: number
   /** Longer examples are cut here. */
   readonly maxLength: number
@@ -110,10 +113,13 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
     shares,
     batchSize * window,
   )
-  const store = new ImageStore(options.imageSize, options.cacheBytes ?? 1_500_000_000)
+  const cacheBytes = options.cacheBytes ?? 1_500_000_000
+  const store = new ImageStore(options.imageSize, cacheBytes)
+  const tiled = options.tiling ? new TiledImages(options.imageSize, options.tiling, cacheBytes) : undefined
+  await tiled?.measure(sources.flatMap((s) => s.records.flatMap((r) => (r.kind === 'text' ? [] : r.images))))
   const example = (pick: Pick): Example => {
     const source = at(sources, pick.source)
-    const made = source.examples[pick.record] ?? tokenise(source, pick.record, options)
+    const made = source.examples[pick.record] ?? tokenise(source, pick.record, options, tiled)
     source.examples[pick.record] = made
     return made
   }
@@ -151,8 +157,13 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
       dealt.set(index, batches)
       for (const key of dealt.keys()) if (Math.abs(key - index) > 1) dealt.delete(key)
       const samples = batches[step % window] ?? []
+      const examples = samples.map(example)
+      if (tiled) {
+        const { pixels, images, tiles } = await tiledPixelsOf(samples, sources, tiled)
+        return collate(examples, pixels, images, options.tokenizer.padId, tiles)
+      }
       const { pixels, images } = await pixelsOf(samples, sources, store, options)
-      return collate(samples.map(example), pixels, images, options.tokenizer.padId)
+      return collate(examples, pixels, images, options.tokenizer.padId)
     },
   }
 }
@@ -185,13 +196,36 @@ async function pixelsOf(
   return { pixels, images: wanted.length }
 }
 
-function tokenise(source: Source, index: number, { tokenizer, imageTokens, maxLength }: DatasetOptions): Example {
+/** Images of samples as their layouts cut them, one stack of tiles after the other. */
+async function tiledPixelsOf(samples: readonly Sample[], sources: readonly Source[], store: TiledImages) {
+  const files = samples.flatMap((sample) => {
+    const record = at(at(sources, sample.source).records, sample.record)
+    return record.kind === 'text' ? [] : record.images
+  })
+  const images = await Promise.all(files.map((file) => store.get(file)))
+  const pixels = new Float32Array(images.reduce((sum, image) => sum + image.pixels.length, 0))
+  let end = 0
+  for (const image of images) {
+    pixels.set(image.pixels, end)
+    end += image.pixels.length
+  }
+  const tiles: BatchTiles = { grids: images.map(({ grid }) => grid), tokens: files.map((file) => store.tokens(file)) }
+  return { pixels, images: images.length, tiles }
+}
+
+function tokenise(
+  source: Source,
+  index: number,
+  { tokenizer, imageTokens, maxLength }: DatasetOptions,
+  tiled: TiledImages | undefined,
+): Example {
   const record = at(source.records, index)
   if (record.kind === 'text') return textExample(tokenizer, record.text, maxLength)
   const images = record.images.length
-  const example = conversationExample(tokenizer, record.conversation, { images, imageTokens, maxLength })
+  const tokens = record.images.map((file) => tiled?.tokens(file) ?? imageTokens)
+  const example = conversationExample(tokenizer, record.conversation, { images, imageTokens: tokens, maxLength })
   const places = example.imageMask.reduce((sum, m) => sum + m, 0)
-  if (places < images * imageTokens) {
+  if (places < tokens.reduce((a, b) => a + b, 0)) {
     throw new InputError(
       `${source.file}: ${record.where()}: its ${images} image(s) reach beyond ${maxLength} positions; raise max_length or shorten the text`,
     )
@@ -209,8 +243,10 @@ function checkOptions(options: DatasetOptions): void {
     throw new InputError(`seed ${options.seed}: expected a whole number from 0`)
   const { textShare = 0 } = options
   if (!(textShare >= 0 && textShare <= 1)) throw new InputError(`textShare ${textShare}: expected a number from 0 to 1`)
-  for (const { file, weight = 1 } of options.sources) {
+  for (const { file, weight = 1, augment = 'none' } of options.sources) {
     if (!(weight >= 0 && Number.isFinite(weight))) throw new InputError(`${file}: weight ${weight}, expected a number from 0`)
+    if (options.tiling && augment !== 'none')
+      throw new InputError(`${file}: augment ${augment}: images of a tiled (hd) model are taken as they are; use none`)
   }
 }
 

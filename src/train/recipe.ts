@@ -9,7 +9,10 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { InputError } from '../common/errors.js'
 import { FORMAT_NAMES } from '../data/formats/index.js'
+import { adapterField, DEFAULT_TILES, projectorField } from '../model/config.js'
 import { type ModelPart, modelParts } from '../model/parameter-spec.js'
+import type { ModelOverrides } from './model-overrides.js'
+import { describeOptimizer, type OptimizerSettings, optimizerField, optimizers } from './optimizers.js'
 import { checkYaml } from './recipe-yaml.js'
 import { warmupSteps } from './schedule.js'
 
@@ -34,6 +37,8 @@ export interface Recipe {
   readonly start: { readonly from: string } | { readonly config: string }
   /** A model directory whose vision tower replaces the one of `start`, as the paper starts from a pretrained CLIP. */
   readonly visionFrom?: string
+  /** Another adapter or projector than the model has that the run starts from. */
+  readonly model?: ModelOverrides
   readonly out: string
   /** Absent: the tokenizer of the model continued from. */
   readonly tokenizer?: string
@@ -43,12 +48,17 @@ export interface Recipe {
   /** Fraction of samples drawn from text-only files; absent: by weight alone. */
   readonly textShare?: number
   readonly batchSize: number
-  /** Micro-batches averaged into one optimiser step. */
+  /** Micro-batches whose targets are averaged in one optimiser step. */
   readonly accumulate: number
   readonly maxLength: number
+  /** Tiles that an image of a tiled (hd) model may be cut into. */
+  readonly maxTiles: number
   /** Batches whose samples are sorted by length together: more waste less padding, fewer mix better. */
   readonly sortWindow: number
   readonly steps: number
+  /** AdamW, or Muon with AdamW for what is no hidden matrix. */
+  readonly optimizer: OptimizerSettings
+  /** AdamW's. */
   readonly learningRate: number
   readonly warmupRatio: number
   readonly warmupSteps: number
@@ -84,6 +94,9 @@ const FROZEN: Readonly<Record<Stage, readonly ModelPart[]>> = {
   sft: [],
 }
 
+/** Steps between two states at most, where the recipe says nothing. */
+const MAX_CHECKPOINT_STEPS = 250
+
 const MAX_BYTES = 1_000_000
 
 const count = (max: number) =>
@@ -102,6 +115,7 @@ const Schema = z
     from: path.optional(),
     init: z.strictObject({ config: path }).optional(),
     vision_from: path.optional(),
+    model: z.strictObject({ adapter: adapterField.optional(), projector: projectorField.optional() }).optional(),
     out: path,
     tokenizer: path.optional(),
     data: z
@@ -120,9 +134,11 @@ const Schema = z
     batch_size: count(65_536),
     accumulate: count(65_536).default(1),
     max_length: count(1_048_576),
+    max_tiles: count(1000).default(DEFAULT_TILES),
     sort_window: count(1024).optional(),
     steps: count(1_000_000_000),
-    learning_rate: z.number().positive().max(1),
+    optimizer: optimizerField.default({ type: 'adamw' }),
+    learning_rate: z.number().positive().max(1).optional(),
     warmup_ratio: fraction.default(0.01),
     weight_decay: fraction.default(0.1),
     betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.95]),
@@ -151,6 +167,8 @@ const Schema = z
     }
     if (recipe.init !== undefined && recipe.tokenizer === undefined)
       wrong('tokenizer', 'expected a path, since init brings no tokenizer')
+    if (recipe.learning_rate === undefined && optimizers[recipe.optimizer.type].learningRate === undefined)
+      wrong('learning_rate', 'expected a number greater than 0 and at most 1')
     if (modelParts.every((group) => recipe.freeze?.includes(group)))
       wrong('freeze', 'every part is frozen; leave at least one to train')
   })
@@ -177,6 +195,7 @@ export function loadRecipe(file: string): Recipe {
         ? { from: existing(['from'], value.from ?? '', 'directory') }
         : { config: existing(['init', 'config'], value.init.config, 'file') },
     ...(value.vision_from === undefined ? {} : { visionFrom: existing(['vision_from'], value.vision_from, 'directory') }),
+    ...(value.model === undefined ? {} : { model: overridesOf(value.model) }),
     out: absolute(value.out),
     ...(value.tokenizer === undefined ? {} : { tokenizer: existing(['tokenizer'], value.tokenizer, 'file') }),
     // What is left at its default stays out of the recipe, so that older states still belong to it.
@@ -192,10 +211,12 @@ export function loadRecipe(file: string): Recipe {
     batchSize: value.batch_size,
     accumulate: value.accumulate,
     maxLength: value.max_length,
+    maxTiles: value.max_tiles,
     // Where only images are looked at, the length of the text says nothing but what kind of image it is.
     sortWindow: value.sort_window ?? (value.stage === 'vision' || value.stage === 'align' ? 1 : 4),
     steps: value.steps,
-    learningRate: value.learning_rate,
+    optimizer: value.optimizer,
+    learningRate: value.learning_rate ?? optimizers[value.optimizer.type].learningRate ?? 0,
     warmupRatio: value.warmup_ratio,
     warmupSteps: warmupSteps(value.warmup_ratio, value.steps),
     weightDecay: value.weight_decay,
@@ -211,7 +232,7 @@ export function loadRecipe(file: string): Recipe {
     freeze: modelParts.filter((group) => frozen.includes(group)),
     train: modelParts.filter((group) => !frozen.includes(group)),
     seed: value.seed,
-    checkpointEvery: value.checkpoint_every ?? Math.max(1, Math.ceil(value.steps / 10)),
+    checkpointEvery: value.checkpoint_every ?? Math.min(Math.ceil(value.steps / 10), MAX_CHECKPOINT_STEPS),
     keep: value.keep,
     threads: value.threads ?? availableParallelism(),
     dtype: value.dtype,
@@ -225,6 +246,23 @@ function readText(file: string): string {
   return readFileSync(file, 'utf8')
 }
 
+function overridesOf({
+  adapter,
+  projector,
+}: {
+  adapter?: Settings | undefined
+  projector?: Settings | undefined
+}): ModelOverrides {
+  return { ...(adapter ? { adapter } : {}), ...(projector ? { projector } : {}) }
+}
+
+type Settings = Readonly<Record<string, unknown>>
+
+/** "lora, rank 8". */
+function settingsText({ type, ...rest }: Settings): string {
+  return [type, ...Object.entries(rest).map(([name, value]) => `${name} ${value}`)].join(', ')
+}
+
 /** Every value of the run as text, one a line, the derived ones included: what a log starts with. */
 export function describeRecipe(recipe: Recipe): string {
   const { start, data } = recipe
@@ -232,6 +270,7 @@ export function describeRecipe(recipe: Recipe): string {
     ['stage', recipe.stage],
     ['start', 'from' in start ? `continue ${start.from}` : `fresh weights for ${start.config}`],
     ...(recipe.visionFrom ? ([['vision tower', `of ${recipe.visionFrom}`]] as [string, string][]) : []),
+    ...Object.entries(recipe.model ?? {}).map(([part, c]): [string, string] => [part, settingsText(c)]),
     ['out', `${recipe.out} (${recipe.dtype})`],
     ['tokenizer', recipe.tokenizer ?? 'of the model continued from'],
     ...data.map((entry): [string, string] => ['data', describeData(entry)]),
@@ -249,7 +288,7 @@ export function describeRecipe(recipe: Recipe): string {
     ['projector factor', recipe.projectorLrFactor],
     ...(recipe.visionLayers ? ([['vision blocks', `the last ${recipe.visionLayers}`]] as [string, number | string][]) : []),
     ['vision layer decay', recipe.vitLayerDecay === 1 ? 'off' : recipe.vitLayerDecay],
-    ['AdamW', `betas ${recipe.betas.join(', ')}, eps ${recipe.eps}, weight decay ${recipe.weightDecay}, clip ${recipe.clip}`],
+    ['optimizer', describeOptimizer(recipe.optimizer, recipe)],
     ['PLoRA init', recipe.ploraInit],
     ['checkpoint', `every ${recipe.checkpointEvery} steps, the last ${recipe.keep} kept`],
     ['seed', recipe.seed],

@@ -11,6 +11,7 @@ import { blockSuffix, type OpenCheckpoint, openModel, readParameter, tokenizerPa
 import type { ParameterSpec } from '../model/parameter-spec.js'
 import { modelParameters } from '../model/parameters.js'
 import { dequantizeRows } from '../quantize/blocks.js'
+import { withOverrides } from './model-overrides.js'
 import type { Recipe } from './recipe.js'
 
 /** A model before its first step. */
@@ -31,7 +32,7 @@ export interface StartingPoint {
 export function startingPoint(recipe: Recipe): StartingPoint {
   const start = 'from' in recipe.start ? continued(recipe, recipe.start.from) : fresh(recipe, recipe.start.config)
   if (recipe.visionFrom) takeVisionTower(start, recipe.visionFrom)
-  return start
+  return recipe.model ? withOverrides(start, recipe.model, recipe.file) : start
 }
 
 function continued(recipe: Recipe, dir: string): StartingPoint {

@@ -1,5 +1,5 @@
 /** A training run as a whole: it learns, and a run cut off at any step continues with bit-equal losses. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -91,23 +91,19 @@ describe('a training run', () => {
     expect(openModel(result.out).specs.length).toBeGreaterThan(20)
   })
 
-  it.each([{}, { accumulate: 2 }])(
+  it.each([{}, { accumulate: 2 }, { optimizer: 'muon' }])(
     'cut off between checkpoints and continued, it repeats the uninterrupted losses to the bit (%j)',
     async (changes) => {
-      const id = 'accumulate' in changes ? 'accumulated' : 'plain'
+      const id = Object.keys(changes).join() || 'plain'
       await train(loadRecipe(recipe(`${id}-whole`, 7, changes)), { resume: true })
       const cut = loadRecipe(recipe(`${id}-cut`, 7, changes))
-      const stop = new AbortController()
-      const watched = {
+      const crashing = {
         resume: true,
-        signal: stop.signal,
         onProgress: ({ step }: { step: number }) => {
-          if (step === 5) stop.abort(new Error('cut off'))
+          if (step === 5) throw new Error('cut off')
         },
       }
-      await expect(train(cut, watched)).rejects.toThrow('cut off')
-      // An interrupt saves the state; a process that is killed cannot, and continues from the last checkpoint.
-      rmSync(join(cut.out, 'state', 'step-0000005.safetensors'))
+      await expect(train(cut, crashing)).rejects.toThrow('cut off')
       const notices: string[] = []
       await train(cut, { resume: true, onNotice: (line) => notices.push(line) })
       expect(notices).toEqual(['continuing after step 4'])
@@ -180,11 +176,43 @@ describe('a training run', () => {
     expect(existsSync(join(work, 'nothing', 'out'))).toBe(false)
   })
 
-  it('refuses the state of a recipe with other values', async () => {
+  it('interrupted by its signal, saves what it has learned and goes on there', async () => {
+    await train(loadRecipe(recipe('signal-whole', 5, { checkpoint_every: 100 })), { resume: true })
+    const cut = loadRecipe(recipe('signal-cut', 5, { checkpoint_every: 100 }))
+    const stop = new AbortController()
+    const onProgress = ({ step }: { step: number }) => {
+      if (step === 3) stop.abort(new Error('interrupted'))
+    }
+    await expect(train(cut, { resume: true, signal: stop.signal, onProgress })).rejects.toThrow('interrupted')
+    const notices: string[] = []
+    await train(cut, { resume: true, onNotice: (line) => notices.push(line) })
+    expect(notices).toContain('continuing after step 3')
+    expect(losses('signal-cut').map(({ loss }) => loss)).toEqual(losses('signal-whole').map(({ loss }) => loss))
+  })
+
+  it('learns with Muon on its hidden matrices', async () => {
+    const { finalLoss } = await train(loadRecipe(recipe('muon-learns', 20, { optimizer: 'muon' })), { resume: true })
+    const seen = losses('muon-learns')
+    expect(finalLoss).toBeLessThan((seen[0]?.loss ?? 0) * 0.7)
+  })
+
+  it('refuses to go on with a recipe or data that have changed, and says which field or file', async () => {
     await train(loadRecipe(recipe('changed', 2)), { resume: true })
-    const other = loadRecipe(recipe('changed', 3))
-    await expect(train(other, { resume: true })).rejects.toThrow('belongs to another version of the recipe; use --restart')
+    const other = loadRecipe(recipe('changed', 3, { learning_rate: '1.0e-3', threads: 2 }))
+    await expect(train(other, { resume: true })).rejects.toThrow(
+      'the run has changed since: steps was 2, is 3; learning_rate was 0.003, is 0.001; undo that, or use --restart to begin anew',
+    )
+    const data = loadRecipe(recipe('changed', 2, {}, [...counting, { text: 'One more.' }]))
+    await expect(train(data, { resume: true })).rejects.toThrow("data[0].file: the file's content is another (sha256 ")
     await expect(train(other, { resume: false })).resolves.toMatchObject({ steps: 3 })
+  })
+
+  it('may be moved, and goes on from where it was', async () => {
+    await train(loadRecipe(recipe('moved', 2)), { resume: true })
+    renameSync(join(work, 'moved'), join(work, 'elsewhere'))
+    const notices: string[] = []
+    await train(loadRecipe(join(work, 'elsewhere', 'recipe.yaml')), { resume: true, onNotice: (line) => notices.push(line) })
+    expect(notices).toContain('continuing after step 2')
   })
 })
 

@@ -1,12 +1,11 @@
 /** Runs a training recipe: data, graph, optimiser, checkpoints, metrics. Knows no terminal; the caller prints. */
-import { createHash } from 'node:crypto'
 import { appendFileSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeSafetensors } from '../checkpoint/safetensors.js'
 import { writeAll, writeFileAtomically, writeTextAtomically } from '../common/atomic.js'
 import { InputError, XComposerError } from '../common/errors.js'
 import { makeFolders } from '../common/folders.js'
-import { adamwStep } from '../engine/index.js'
+import type { Optimizer } from '../engine/index.js'
 import type { ModelConfig, VisionConfig } from '../model/config.js'
 import { imageTokens, modelProjector } from '../model/image-rows.js'
 import { fillFresh } from '../model/initial-values.js'
@@ -17,10 +16,13 @@ import { checkTargets } from './check-targets.js'
 import { openDataset } from './dataset.js'
 import { isTrainable, tensorRates } from './groups.js'
 import { imageClasses, imageTargets, nameDirections } from './image-labels.js'
+import { createOptimizer } from './optimizers.js'
 import type { Recipe } from './recipe.js'
+import { runIdentity } from './run-identity.js'
 import { scheduleFactor } from './schedule.js'
 import { type StartingPoint, startingPoint } from './starting-point.js'
-import { lastLoss, loadState, type StepMetrics, saveState, trimMetrics } from './state.js'
+import { lastLoss, loadState, type RunState, type StepMetrics, saveState, trimMetrics } from './state.js'
+import type { Tiling } from './tiled-images.js'
 import { classifierHead, type TrainingBatch, TrainingGraph, wordsHead } from './training-graph.js'
 
 /** What a progress line needs. */
@@ -70,6 +72,7 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     tokenizer,
     imageSize: start.config.vision?.imageSize ?? 0,
     imageTokens: imageTokens(start.config),
+    ...(start.config.vision?.tiled ? { tiling: tilingOf(recipe, start.config) } : {}),
     batchSize: recipe.batchSize,
     maxLength: recipe.maxLength,
     seed: recipe.seed,
@@ -99,11 +102,23 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     // Batches differ in length and targets: a kept plan for each combination would only pile up memory.
     memoryPattern: false,
   })
+  const { parameters, pool } = graph
+  const rates = tensorRates(start.config, specs, recipeRates(recipe))
+  const optimizer = createOptimizer(recipe.optimizer, recipe, { parameters, specs, rates, pool })
   try {
-    return await new Run(recipe, start, graph, specs, prefetch({ batchAt: batches }), options).finish()
+    return await new Run(recipe, start, graph, optimizer, prefetch({ batchAt: batches }), options).finish()
   } finally {
+    optimizer.dispose()
     graph.dispose()
   }
+}
+
+/** How images are cut for a tiled model. @throws InputError for a stage that looks at whole images */
+function tilingOf(recipe: Recipe, config: ModelConfig): Tiling {
+  if (recipe.stage === 'vision' || recipe.stage === 'align') {
+    throw new InputError(`${recipe.file}: stage ${recipe.stage}: images of this model are tiled (hd); use pretrain or sft`)
+  }
+  return { maxTiles: recipe.maxTiles, tokens: (grid) => imageTokens(config, grid) }
 }
 
 /** The warm-up's classifiers; without shared words in the data there is one for the names alone. */
@@ -123,7 +138,7 @@ function wordEmbeddings(start: StartingPoint): Float32Array {
 class Run {
   private readonly states: string
   private readonly metrics: string
-  private readonly fingerprint: string
+  private readonly state: RunState
   private readonly recent: { loss: number; seconds: number; samples: number }[] = []
   private notFinite = 0
   /** Gradients of the micro-batches so far. */
@@ -133,49 +148,52 @@ class Run {
     private readonly recipe: Recipe,
     private readonly start: StartingPoint,
     private readonly graph: TrainingGraph,
-    private readonly specs: readonly ParameterSpec[],
+    private readonly optimizer: Optimizer,
     private readonly batchAt: (index: number) => Promise<Batch>,
     private readonly options: TrainOptions,
   ) {
     this.states = join(recipe.out, 'state')
     this.sum = recipe.accumulate > 1 ? new Float32Array(graph.parameters.gradients.length) : undefined
     this.metrics = join(recipe.out, 'metrics.jsonl')
-    const { threads: _, checkpointEvery: __, keep: ___, file: ____, ...values } = recipe
-    this.fingerprint = createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 16)
+    this.state = { parameters: graph.parameters, optimizer, identity: runIdentity(recipe) }
   }
 
   async finish(): Promise<TrainResult> {
-    const { recipe, graph, options } = this
+    const { recipe, options } = this
     makeFolders(recipe.out, `${recipe.file}: out`)
     if (!options.resume) {
       rmSync(this.states, { recursive: true, force: true })
       rmSync(this.metrics, { force: true })
     }
-    const first = loadState(this.states, graph.parameters, this.fingerprint)
+    const first = loadState(this.states, this.state)
     let step = first
     trimMetrics(this.metrics, step)
     if (step > 0) options.onNotice?.(`continuing after step ${step}`)
-    const rates = tensorRates(this.start.config, this.specs, recipeRates(recipe))
-    const adam = { betas: recipe.betas, epsilon: recipe.eps, maxNorm: recipe.clip }
     for (; step < recipe.steps; step++) {
       // What was learned since the last checkpoint is kept: calling again goes on here.
-      if (options.signal?.aborted && step > first) saveState(this.states, graph.parameters, step, this.fingerprint, recipe.keep)
+      if (options.signal?.aborted && step > first) saveState(this.states, this.state, step, recipe.keep)
       options.signal?.throwIfAborted()
       const began = performance.now()
       const { loss, targets, samples } = await this.forwardBackward(step)
-      const learningRate = recipe.learningRate * scheduleFactor(step + 1, recipe.warmupSteps, recipe.steps + 1)
+      const schedule = scheduleFactor(step + 1, recipe.warmupSteps, recipe.steps + 1)
       const usable = targets > 0 && Number.isFinite(loss)
-      const gradientNorm = usable
-        ? adamwStep(graph.parameters, rates, step + 1, learningRate, adam, targets, graph.pool)
-        : Number.NaN
+      const gradientNorm = usable ? await this.optimizer.step({ step: step + 1, schedule, targets }) : Number.NaN
       this.checkStep(step + 1, targets, loss, gradientNorm)
       const seconds = (performance.now() - began) / 1000
       this.note(
-        { step: step + 1, loss, targets, gradientNorm, learningRate, samplesPerSecond: samples / seconds, seconds },
+        {
+          step: step + 1,
+          loss,
+          targets,
+          gradientNorm,
+          learningRate: recipe.learningRate * schedule,
+          samplesPerSecond: samples / seconds,
+          seconds,
+        },
         samples,
       )
       if ((step + 1) % recipe.checkpointEvery === 0 || step + 1 === recipe.steps) {
-        saveState(this.states, graph.parameters, step + 1, this.fingerprint, recipe.keep)
+        saveState(this.states, this.state, step + 1, recipe.keep)
       }
     }
     if (recipe.stage === 'align') await this.resizeRows()

@@ -34,6 +34,7 @@ import { decoder } from '../model/decoder/decoder.js'
 import { rotaryTables } from '../model/decoder/rotary.js'
 import { imageTokens, projectFeatures } from '../model/image-rows.js'
 import type { ParameterSpec } from '../model/parameter-spec.js'
+import { tileIndex } from '../model/vision/tile-merge.js'
 import { visionTower } from '../model/vision/tower.js'
 import { floatWeights } from '../model/weights.js'
 import { type Batch, splitBatch } from './batch.js'
@@ -189,7 +190,8 @@ export class TrainingGraph {
     }
     if (kind !== 'text') {
       const s = this.config.vision?.imageSize ?? 0
-      inputs.pixels = keep(Value.of('f32', [batch.images, 3, s, s], batch.pixels))
+      const stack = batch.pixels.length / (3 * s * s)
+      inputs.pixels = keep(Value.of('f32', [stack, 3, s, s], batch.pixels))
     }
     if (kind === 'pictures') {
       const pairs = allocate('i64', batch.imagePositions.length * 2)
@@ -198,6 +200,11 @@ export class TrainingGraph {
         pairs[2 * i + 1] = BigInt(at % batch.length)
       })
       inputs.image_index = keep(Value.of('i64', [batch.imagePositions.length, 2], pairs))
+      if (batch.tiles) {
+        const { imageSize = 0, patchSize = 1 } = this.config.vision ?? {}
+        const index = toInt64(tileIndex(batch.tiles.grids, imageSize / patchSize))
+        inputs.tile_index = keep(Value.of('i64', [index.length / 2, 2], index))
+      }
     }
     if (kind === 'pictures' || kind === 'text') {
       inputs.ids = keep(Value.of('i64', [batch.rows, batch.length], toInt64(batch.ids)))
@@ -272,9 +279,11 @@ export class TrainingGraph {
     let x = embedding(g, w.tensor(g, 'model.tok_embeddings.weight'), ids, c.padId)
     let image: Tensor | undefined
     if (pictures && vision) {
-      const rows = product('images', imageTokens(this.config))
+      const tiles = vision.tiled ? g.input('tile_index', 'i64', ['image_rows', 2]) : undefined
+      const rows = tiles ? 'image_rows' : product('images', imageTokens(this.config))
       image = g.input('image_index', 'i64', [rows, 2])
-      x = setRows(g, x, image, reshape(g, projectFeatures(g, w, this.config, this.features(g)), [rows, c.hiddenSize]))
+      const projected = projectFeatures(g, w, this.config, this.features(g), tiles ? { tiles } : {})
+      x = setRows(g, x, image, reshape(g, projected, [rows, c.hiddenSize]))
     }
     const half = [this.tables.cos.shape[0] as number, c.headDim / 2]
     const attend = sequenceAttention(c, {

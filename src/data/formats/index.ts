@@ -4,7 +4,7 @@ import { isRecord } from '../../common/json.js'
 import type { RawRecord, RecordFormat } from './format.js'
 import { llava } from './llava.js'
 import { messages } from './messages.js'
-import { hasMedia, refuseOtherForm } from './other-forms.js'
+import { refuseOtherForm } from './other-forms.js'
 import { xcomposer } from './xcomposer.js'
 
 /** In the order in which they are tried. */
@@ -25,9 +25,9 @@ export function recordReader(records: readonly unknown[], name = 'auto'): Record
   const first = named ? undefined : records.find((record) => isRecord(record) && recognised(record))
   const usual = named ?? (first === undefined ? undefined : recognised(first as RawRecord)) ?? xcomposer
   return (record) => {
-    const shown = recognised(record)
-    if (!shown || hasMedia(record)) refuseOtherForm(record)
-    return (named ?? shown ?? usual).read(record)
+    const own = recognised(record)
+    refuseOtherForm(record, own !== undefined)
+    return (named ?? own ?? usual).read(record)
   }
 }
 

@@ -41,21 +41,14 @@ const OTHER_FORMS: readonly OtherForm[] = [
   },
 ]
 
-/** Whether a record has a video or sound, which a format of images would pass over in silence. */
-export function hasMedia(record: RawRecord): boolean {
-  return ['video', 'videos', 'audio'].some((field) => isThere(record, field))
-}
-
-/** @throws InputError naming the form, when the record is of one that is not taken */
-export function refuseOtherForm(record: RawRecord): void {
-  const known = Object.hasOwn(record, 'conversations') || Object.hasOwn(record, 'messages')
-  if (known && !hasMedia(record)) return
-  const form = OTHER_FORMS.find(({ fields }) => fields.every((field) => isThere(record, field)))
+/** @param recognised whether a format takes the record @throws InputError naming the form, when the record is of one that is not taken */
+export function refuseOtherForm(record: RawRecord, recognised: boolean): void {
+  const video = ['video', 'videos', 'audio'].find((field) => record[field] !== undefined && record[field] !== null)
+  const known = recognised || Object.hasOwn(record, 'conversations') || Object.hasOwn(record, 'messages')
+  if (known && video === undefined) return
+  const form = OTHER_FORMS.find(({ fields }) => fields.every((field) => record[field] !== undefined && record[field] !== null))
   if (form) throw new InputError(`${form.name} is not taken; ${form.advice}`)
+  if (known) return
   const fields = Object.keys(record).slice(0, 6).join(', ') || 'none'
   throw new InputError(`neither conversations nor messages nor text in it (fields: ${fields}); ${AS_CONVERSATIONS}`)
-}
-
-function isThere(record: RawRecord, field: string): boolean {
-  return record[field] !== undefined && record[field] !== null
 }

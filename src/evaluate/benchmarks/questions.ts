@@ -1,0 +1,16 @@
+/** This project's own question files: the share of right replies, per task and overall. */
+import { readQuestions } from '../../data/questions.js'
+import { report, type Score } from '../report.js'
+import type { Benchmark, Measure } from './benchmark.js'
+
+const right = ({ score, low, high, n }: Score): { readonly score: Measure } => ({ score: { value: score, low, high, n } })
+
+export const questions: Benchmark = {
+  name: 'questions',
+  summary: 'JSON lines of {id, task, images, question, answers, scorer}: share of right replies (default)',
+  load: ({ path }) => readQuestions(path),
+  score(predictions) {
+    const { overall, tasks } = report(predictions)
+    return { ...Object.fromEntries(Object.entries(tasks).map(([task, score]) => [task, right(score)])), overall: right(overall) }
+  },
+}
