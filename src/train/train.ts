@@ -13,9 +13,11 @@ import type { ParameterSpec } from '../model/parameter-spec.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { type Batch, prefetch } from './batch.js'
 import { checkTargets } from './check-targets.js'
+import { alone, type Communicator } from './communicator.js'
 import { openDataset } from './dataset.js'
 import { isTrainable, tensorRates } from './groups.js'
 import { imageClasses, imageTargets, nameDirections } from './image-labels.js'
+import { lockDirectory } from './lock.js'
 import { createOptimizer } from './optimizers.js'
 import type { Recipe } from './recipe.js'
 import { runIdentity } from './run-identity.js'
@@ -44,6 +46,8 @@ export interface TrainOptions {
   readonly onProgress?: (progress: Progress) => void
   readonly onNotice?: (line: string) => void
   readonly signal?: AbortSignal
+  /** The processes that train together, each with a call of its own; default: this one alone. */
+  readonly communicator?: Communicator
 }
 
 /** What a finished run leaves. */
@@ -85,8 +89,9 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
   checkTargets(dataset, recipe.maxLength, options.onNotice)
   const objective = recipe.stage === 'vision' ? 'names' : recipe.stage === 'align' ? 'align' : 'language'
   const classes = objective === 'language' ? undefined : imageClasses(dataset.records)
+  const { rank, size } = options.communicator ?? alone
   const batches = async (index: number): Promise<TrainingBatch & Batch> => {
-    const batch = await dataset.batchAt(index)
+    const batch = await dataset.batchAt(index * size + rank)
     return classes ? { ...batch, targets: imageTargets(batch, tokenizer, classes) } : batch
   }
   const specs = [...start.specs]
@@ -139,6 +144,9 @@ class Run {
   private readonly states: string
   private readonly metrics: string
   private readonly state: RunState
+  private readonly processes: Communicator
+  /** Whether this process writes files. */
+  private readonly writes: boolean
   private readonly recent: { loss: number; seconds: number; samples: number }[] = []
   private notFinite = 0
   /** Gradients of the micro-batches so far. */
@@ -152,26 +160,47 @@ class Run {
     private readonly batchAt: (index: number) => Promise<Batch>,
     private readonly options: TrainOptions,
   ) {
+    this.processes = options.communicator ?? alone
+    this.writes = this.processes.rank === 0
     this.states = join(recipe.out, 'state')
     this.sum = recipe.accumulate > 1 ? new Float32Array(graph.parameters.gradients.length) : undefined
     this.metrics = join(recipe.out, 'metrics.jsonl')
     this.state = { parameters: graph.parameters, optimizer, identity: runIdentity(recipe) }
   }
 
+  /** Only one run at a time may write into `out`; rank 0 holds the lock for all. */
   async finish(): Promise<TrainResult> {
-    const { recipe, options } = this
-    makeFolders(recipe.out, `${recipe.file}: out`)
-    if (!options.resume) {
-      rmSync(this.states, { recursive: true, force: true })
-      rmSync(this.metrics, { force: true })
+    const { recipe, options, writes } = this
+    if (writes) makeFolders(recipe.out, `${recipe.file}: out`)
+    const unlock = writes ? lockDirectory(recipe.out) : undefined
+    try {
+      if (writes && !options.resume) {
+        rmSync(this.states, { recursive: true, force: true })
+        rmSync(this.metrics, { force: true })
+      }
+      await this.processes.barrier()
+      await this.steps()
+      if (recipe.stage === 'align') await this.resizeRows()
+      if (writes) this.writeModel()
+      await this.processes.barrier()
+    } finally {
+      unlock?.()
     }
+    return { steps: recipe.steps, finalLoss: this.recent.at(-1)?.loss ?? lastLoss(this.metrics), out: recipe.out }
+  }
+
+  /** From the newest state to the last step. */
+  private async steps(): Promise<void> {
+    const { recipe, options } = this
     const first = loadState(this.states, this.state)
     let step = first
-    trimMetrics(this.metrics, step)
+    // Nobody goes on before all have read the state.
+    await this.processes.barrier()
+    if (this.writes) trimMetrics(this.metrics, step)
     if (step > 0) options.onNotice?.(`continuing after step ${step}`)
     for (; step < recipe.steps; step++) {
       // What was learned since the last checkpoint is kept: calling again goes on here.
-      if (options.signal?.aborted && step > first) saveState(this.states, this.state, step, recipe.keep)
+      if (options.signal?.aborted && step > first) this.save(step)
       options.signal?.throwIfAborted()
       const began = performance.now()
       const { loss, targets, samples } = await this.forwardBackward(step)
@@ -193,12 +222,13 @@ class Run {
         samples,
       )
       if ((step + 1) % recipe.checkpointEvery === 0 || step + 1 === recipe.steps) {
-        saveState(this.states, this.state, step + 1, recipe.keep)
+        this.save(step + 1)
       }
     }
-    if (recipe.stage === 'align') await this.resizeRows()
-    this.writeModel()
-    return { steps: recipe.steps, finalLoss: this.recent.at(-1)?.loss ?? lastLoss(this.metrics), out: recipe.out }
+  }
+
+  private save(step: number): void {
+    if (this.writes) saveState(this.states, this.state, step, this.recipe.keep)
   }
 
   /**
@@ -218,9 +248,12 @@ class Run {
     }
   }
 
-  /** The micro-batches of a step: gradients summed over them, the mean loss of all their targets (NaN when there are none). */
+  /**
+   * The micro-batches of a step in all processes: gradients summed over them, the mean loss of all their targets (NaN when there are
+   * none). Batches are numbered by step, then micro-batch, then rank, so that any split of a step sees the same samples.
+   */
   private async forwardBackward(step: number): Promise<{ loss: number; targets: number; samples: number }> {
-    const { recipe, graph } = this
+    const { recipe, graph, processes } = this
     const { gradients } = graph.parameters
     let [loss, targets, samples] = [0, 0, 0]
     this.sum?.fill(0)
@@ -230,9 +263,16 @@ class Run {
       loss += result.loss
       targets += result.targets
       samples += batch.rows
-      if (this.sum && result.targets > 0) addTo(this.sum, gradients)
+      if (result.targets > 0 && this.sum) addTo(this.sum, gradients)
     }
     if (this.sum) gradients.set(this.sum)
+    else if (targets === 0) gradients.fill(0)
+    const totals = Float32Array.of(loss, targets, samples)
+    if (processes.size > 1) {
+      await processes.sum(gradients)
+      await processes.sum(totals)
+      ;[loss, targets, samples] = totals as unknown as [number, number, number]
+    }
     return { loss: loss / targets, targets, samples }
   }
 
@@ -252,7 +292,7 @@ class Run {
   }
 
   private note(metrics: StepMetrics, samples: number): void {
-    appendFileSync(this.metrics, `${JSON.stringify(metrics)}\n`)
+    if (this.writes) appendFileSync(this.metrics, `${JSON.stringify(metrics)}\n`)
     this.recent.push({ loss: metrics.loss, seconds: metrics.seconds, samples })
     if (this.recent.length > 50) this.recent.shift()
     const total = (pick: (r: { loss: number; seconds: number; samples: number }) => number) =>
