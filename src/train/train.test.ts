@@ -12,7 +12,7 @@ import { readRecords } from '../data/training-records.js'
 import { liveHandles } from '../engine/index.js'
 import { type OpenCheckpoint, openModel, readParameter } from '../model/open-checkpoint.js'
 import type { Communicator } from './communicator.js'
-import { imageClasses } from './image-labels.js'
+import { imageClasses } from './objectives/image-labels.js'
 import { loadRecipe } from './recipe.js'
 import type { StepMetrics } from './state.js'
 import { train } from './train.js'
@@ -291,7 +291,7 @@ describe('the vision warm-up', () => {
     expect(losses('names')[0]?.loss).toBeGreaterThan(0.5)
     // Two words for each image: their part of the loss cannot fall below ln 2.
     expect(finalLoss).toBeLessThan(Math.LN2 + 0.2)
-    expect(openModel(out).specs.some((s) => s.name.includes('names_head'))).toBe(false)
+    expect(openModel(out).specs.some((s) => s.role === 'classifier')).toBe(false)
     // The same in parts side by side: 3 images a batch on 2 threads are parts of 1 and 2.
     const whole = losses('names')
     writeFileSync(file, readFileSync(file, 'utf8').replace('threads: 1', 'threads: 2'))

@@ -6,18 +6,18 @@ import { writeAll, writeFileAtomically, writeTextAtomically } from '../common/at
 import { InputError, XComposerError } from '../common/errors.js'
 import { makeFolders } from '../common/folders.js'
 import type { Optimizer } from '../engine/index.js'
-import type { ModelConfig, VisionConfig } from '../model/config.js'
-import { imageTokens, modelProjector } from '../model/image-rows.js'
+import type { ModelConfig } from '../model/config.js'
+import { imageTokens } from '../model/image-rows.js'
 import { fillFresh } from '../model/initial-values.js'
-import type { ParameterSpec } from '../model/parameter-spec.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { type Batch, prefetch } from './batch.js'
 import { checkTargets } from './check-targets.js'
 import { alone, type Communicator } from './communicator.js'
 import { openDataset } from './dataset.js'
 import { isTrainable, tensorRates } from './groups.js'
-import { imageClasses, imageTargets, nameDirections } from './image-labels.js'
 import { lockDirectory } from './lock.js'
+import type { Objective } from './objectives/objective.js'
+import { createObjective } from './objectives/table.js'
 import { createOptimizer } from './optimizers.js'
 import type { Recipe } from './recipe.js'
 import { runIdentity } from './run-identity.js'
@@ -25,7 +25,7 @@ import { scheduleFactor } from './schedule.js'
 import { type StartingPoint, startingPoint } from './starting-point.js'
 import { lastLoss, loadState, type RunState, type StepMetrics, saveState, trimMetrics } from './state.js'
 import type { Tiling } from './tiled-images.js'
-import { classifierHead, type TrainingBatch, TrainingGraph, wordsHead } from './training-graph.js'
+import { TrainingGraph } from './training-graph.js'
 
 /** What a progress line needs. */
 export interface Progress {
@@ -87,20 +87,12 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     ...(options.signal ? { signal: options.signal } : {}),
   })
   checkTargets(dataset, recipe.maxLength, options.onNotice)
-  const objective = recipe.stage === 'vision' ? 'names' : recipe.stage === 'align' ? 'align' : 'language'
-  const classes = objective === 'language' ? undefined : imageClasses(dataset.records)
+  const { records } = dataset
+  const objective = createObjective(recipe.stage, { config: start.config, initial: start.initial, tokenizer, records })
+  const specs = [...start.specs, ...objective.parameters]
+  for (const [name, values] of objective.initial) start.initial.set(name, values)
   const { rank, size } = options.communicator ?? alone
-  const batches = async (index: number): Promise<TrainingBatch & Batch> => {
-    const batch = await dataset.batchAt(index * size + rank)
-    return classes ? { ...batch, targets: imageTargets(batch, tokenizer, classes) } : batch
-  }
-  const specs = [...start.specs]
-  if (classes && objective === 'names') specs.push(...heads(start.config, classes.names.size, classes.words.size))
-  if (classes && objective === 'align') {
-    const width = start.config.decoder.hiddenSize
-    specs.push({ name: classifierHead, shape: [classes.names.size, width], part: 'decoder', role: 'classifier' })
-    start.initial.set(classifierHead, nameDirections([...classes.names.keys()], tokenizer, wordEmbeddings(start), width))
-  }
+  const batchAt = prefetch({ batchAt: (index) => dataset.batchAt(index * size + rank) })
   fillFresh(start.initial, specs, recipe.seed, recipe.ploraInit)
   const graph = new TrainingGraph(start.config, specs, start.initial, (s) => isTrainable(start.config, s, recipe), objective, {
     threads: recipe.threads,
@@ -111,7 +103,7 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
   const rates = tensorRates(start.config, specs, recipeRates(recipe))
   const optimizer = createOptimizer(recipe.optimizer, recipe, { parameters, specs, rates, pool })
   try {
-    return await new Run(recipe, start, graph, optimizer, prefetch({ batchAt: batches }), options).finish()
+    return await new Run(recipe, start, graph, objective, optimizer, batchAt, options).finish()
   } finally {
     optimizer.dispose()
     graph.dispose()
@@ -124,19 +116,6 @@ function tilingOf(recipe: Recipe, config: ModelConfig): Tiling {
     throw new InputError(`${recipe.file}: stage ${recipe.stage}: images of this model are tiled (hd); use pretrain or sft`)
   }
   return { maxTiles: recipe.maxTiles, tokens: (grid) => imageTokens(config, grid) }
-}
-
-/** The warm-up's classifiers; without shared words in the data there is one for the names alone. */
-function heads(c: ModelConfig, names: number, words: number): ParameterSpec[] {
-  const head = (name: string, classes: number): ParameterSpec[] =>
-    classes === 0 ? [] : [{ name, shape: [classes, c.vision?.hiddenSize ?? 0], part: 'vision', role: 'classifier' }]
-  return [...head(classifierHead, names), ...head(wordsHead, words)]
-}
-
-function wordEmbeddings(start: StartingPoint): Float32Array {
-  const values = start.initial.get('model.tok_embeddings.weight')
-  if (!values) throw new InputError('stage align: expected from, a model whose words the pictures are brought to')
-  return values
 }
 
 /** One run from its state to its last step. */
@@ -156,6 +135,7 @@ class Run {
     private readonly recipe: Recipe,
     private readonly start: StartingPoint,
     private readonly graph: TrainingGraph,
+    private readonly objective: Objective,
     private readonly optimizer: Optimizer,
     private readonly batchAt: (index: number) => Promise<Batch>,
     private readonly options: TrainOptions,
@@ -180,7 +160,7 @@ class Run {
       }
       await this.processes.barrier()
       await this.steps()
-      if (recipe.stage === 'align') await this.resizeRows()
+      await this.objective.afterTraining?.(this.graph, await this.batchAt(0))
       if (writes) this.writeModel()
       await this.processes.barrier()
     } finally {
@@ -229,23 +209,6 @@ class Run {
 
   private save(step: number): void {
     if (this.writes) saveState(this.states, this.state, step, this.recipe.keep)
-  }
-
-  /**
-   * Alignment learned where rows of images point, not how long they are; this makes them as long as the words among which the decoder
-   * reads them, by the projector's last layer.
-   */
-  private async resizeRows(): Promise<void> {
-    const { graph, start } = this
-    await graph.step(await this.batchAt(0))
-    const words = wordEmbeddings(start)
-    const factor = Math.sqrt(words.reduce((sum, v) => sum + v * v, 0) / words.length) / graph.rowSize
-    const { output } = modelProjector(start.config, start.config.vision as VisionConfig)
-    for (const t of graph.parameters.tensors) {
-      if (!t.name.startsWith(`${output}.`)) continue
-      const values = graph.parameters.view(graph.parameters.weights, t)
-      for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * factor
-    }
   }
 
   /**
