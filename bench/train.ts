@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { XComposerError } from '../src/common/errors.js'
 import { AdamW, type TensorRates } from '../src/engine/index.js'
 import { tensorRates } from '../src/train/groups.js'
+import { nextToken } from '../src/train/objectives/next-token.js'
 import { TrainingGraph } from '../src/train/training-graph.js'
 import { type BenchContext, type Benchmark, type BenchResult, type PeerContext, PYTHON_HELP, pythonOption } from './benchmark.js'
 import { productRate, stepFlops } from './limit.js'
@@ -45,7 +46,7 @@ class Ours {
     rates: ReadonlyMap<string, TensorRates>,
     threads: number,
   ) {
-    this.graph = new TrainingGraph(inputs.config, inputs.specs, inputs.weights, () => true, 'language', { threads })
+    this.graph = new TrainingGraph(inputs.config, inputs.specs, inputs.weights, () => true, nextToken, { threads })
     const { parameters, pool } = this.graph
     this.adamw = new AdamW(parameters, rates, { learningRate: optimiser.rate, ...optimiser }, { pool })
   }

@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { AdamW, type FlatParameters, type FlatTensor } from '../engine/index.js'
 import { openModel, readParameter } from '../model/open-checkpoint.js'
 import type { ParameterSpec } from '../model/parameter-spec.js'
+import type { TrainingBatch } from '../train/batch.js'
 import { tensorRates } from '../train/groups.js'
-import { type TrainingBatch, TrainingGraph } from '../train/training-graph.js'
+import { nextToken } from '../train/objectives/next-token.js'
+import { TrainingGraph } from '../train/training-graph.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { difference, type GoldenTensors, goldenTensors } from './compare.js'
 
@@ -64,7 +66,7 @@ async function* checkStage(dir: string, name: string): AsyncGenerator<CaseResult
   const model = openModel(join(dir, 'checkpoint'))
   const batch = readBatch(join(dir, 'batch.safetensors'), model.config.decoder.padId)
   const initial = new Map(model.specs.map((s) => [s.name, readParameter(model, s.name)]))
-  const graph = new TrainingGraph(model.config, model.specs, initial, trains[name] as (s: ParameterSpec) => boolean, 'language')
+  const graph = new TrainingGraph(model.config, model.specs, initial, trains[name] as (s: ParameterSpec) => boolean, nextToken)
   try {
     const p = graph.parameters
     const rates = tensorRates(model.config, model.specs, {
