@@ -2,10 +2,13 @@
 
 import { dirname, resolve } from 'node:path'
 import { InputError } from '../common/errors.js'
-import { type ReadQuestion, readQuestions } from '../data/questions.js'
+import type { ReadQuestion } from '../data/questions.js'
 import { withUsableImages } from '../data/usable-images.js'
 import { batchAnswerer, modelAnswerer } from '../evaluate/answerer.js'
 import { majorityAnswer } from '../evaluate/baselines.js'
+import type { Benchmark } from '../evaluate/benchmarks/benchmark.js'
+import { questions as questionFiles } from '../evaluate/benchmarks/questions.js'
+import { benchmarkNamed, benchmarks, metricsTable } from '../evaluate/benchmarks/table.js'
 import { chooseQuestions, evaluate } from '../evaluate/evaluate.js'
 import { modelFingerprint, PredictionsFile, questionsFingerprint } from '../evaluate/predictions-file.js'
 import { reportTable } from '../evaluate/report.js'
@@ -28,15 +31,19 @@ export const evalCommand: Command = {
     predictions: { type: 'string' },
     images: { type: 'string' },
     'skip-bad': { type: 'boolean' },
+    benchmark: { type: 'string' },
     json: { type: 'boolean' },
   },
-  help: `Usage: xcomposer eval QUESTIONS.jsonl [options]
+  help: `Usage: xcomposer eval FILE|FOLDER [options]
 
 Asks every question greedily and scores the replies. A line of the file is
   {"id", "task", "images": [FILE...], "question", "answers": [any accepted...], "scorer": "exact|contains|choice|relaxed|box"}
 with image paths relative to the file, or to --images.
 
-      --json                 print {overall: {score, n, low, high}, tasks: {NAME: {score, n, low, high}}}
+      --benchmark NAME       what the file is:
+${benchmarks.map(({ name, summary }) => `                               ${name.padEnd(10)} ${summary}`).join('\n')}
+      --json                 print {overall: {score, n, low, high}, tasks: {NAME: {score, n, low, high}}};
+                             of other benchmarks {benchmark, metrics: {GROUP: {METRIC: {value, low, high, n}}}}
       --predictions FILE     write every reply as it comes, as a line {id, task, question, reply, answers, correct};
                              after an interrupt the same command goes on
       --images DIR           what image paths are relative to (default: the folder of the questions)
@@ -53,6 +60,7 @@ Example:
 `,
   async run(args, io) {
     const file = onlyPositional(args, 'eval', 'one file of questions')
+    const benchmark = benchmarkNamed(args.text('benchmark') ?? 'questions')
     const baseline = args.oneOf('baseline', ['text-only', 'majority'] as const)
     const limit = args.wholeNumber('limit', 1, 1_000_000_000)
     const maxNewTokens = args.wholeNumber('max-new-tokens', 1, 1_000_000) ?? 64
@@ -63,7 +71,7 @@ Example:
     if (predictionsFile !== undefined) checkOutputFile('--predictions', predictionsFile)
     if (predictionsFile !== undefined && resolve(predictionsFile) === resolve(file))
       throw new InputError('--predictions: names the file of questions; name another')
-    const all = readAsked(file, args, io)
+    const all = readAsked(benchmark, file, args, io)
     const { questions, skipped } = await usable(
       file,
       chooseQuestions(all.questions, limit),
@@ -101,7 +109,7 @@ Example:
         : batch > 1
           ? batchAnswerer(model, batch, options, baseline !== 'text-only')
           : modelAnswerer(model, { ...options, ...(beams > 1 ? { beams } : {}) }, baseline !== 'text-only')
-      const { report } = await evaluate(questions, answer, {
+      const { report, predictions: replies } = await evaluate(questions, answer, {
         ...(predictions ? { replies: predictions.replies } : {}),
         signal: io.signal,
         onProgress: (count, total, prediction) => {
@@ -113,8 +121,10 @@ Example:
       })
       progress.end()
       predictions?.finish()
-      const scores = skipped > 0 ? { ...report, skipped } : report
-      io.out(args.flag('json') ? `${JSON.stringify(scores)}\n` : reportTable(report))
+      const own = benchmark === questionFiles
+      const metrics = own ? {} : benchmark.score(replies, questions)
+      const scores = { ...(own ? report : { benchmark: benchmark.name, metrics }), ...(skipped > 0 ? { skipped } : {}) }
+      io.out(args.flag('json') ? `${JSON.stringify(scores)}\n` : own ? reportTable(report) : metricsTable(metrics))
       return 0
     } catch (error) {
       progress.end()
@@ -134,12 +144,12 @@ interface Asked {
   readonly missing: readonly string[]
 }
 
-function readAsked(file: string, args: Args, io: Io): Asked {
+function readAsked(benchmark: Benchmark, file: string, args: Args, io: Io): Asked {
   io.signal.throwIfAborted()
   const missing: string[] = []
   const onMissing = (where: string, message: string) => missing.push(`${file}: ${where}: ${message}`)
   const folder = args.text('images')
-  const questions = readQuestions(file, {
+  const questions = benchmark.load(file, {
     ...(folder === undefined ? {} : { imageFolder: folder }),
     ...(args.flag('skip-bad') ? { onMissing } : {}),
   })

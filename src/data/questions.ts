@@ -50,25 +50,42 @@ const Line = z.strictObject({
   scorer: z.enum(Object.keys(SCORERS) as [ScorerName, ...ScorerName[]]),
 })
 
+/** What one record asks; its images as the record spells them. */
+export interface AskedRecord extends Omit<Question, 'images'> {
+  readonly images: readonly string[]
+}
+
+/** All questions of a file of this project's own form, in order. @throws as readQuestionFile */
+export function readQuestions(file: string, options: QuestionOptions = {}): ReadQuestion[] {
+  return readQuestionFile(file, options, (value) => {
+    const { image: _, images: __, ...question } = readQuestion(value)
+    return { ...question, images: imagePaths(value as Record<string, unknown>) }
+  })
+}
+
 /**
- * All questions of a file, in order.
+ * The questions of a file of JSON records, which `read` makes of each: what every benchmark's file goes through.
+ * @param read throws InputError `field: what is wrong`
  * @throws InputError when the file cannot be read or has no questions; MistakesError with the first ten records at fault: broken
  * JSON, a wrong field, an image that is missing or outside its folder, an id twice
  */
-export function readQuestions(file: string, { imageFolder, onMissing }: QuestionOptions = {}): ReadQuestion[] {
+export function readQuestionFile(
+  file: string,
+  { imageFolder, onMissing }: QuestionOptions,
+  read: (value: unknown, index: number) => AskedRecord,
+): ReadQuestion[] {
   const mistakes = new Mistakes(file)
-  const read = readJsonRecords(file, mistakes)
+  const records = readJsonRecords(file, mistakes)
   const imageFile = imagesOf(file, imageFolder, '--images')
   const questions: ReadQuestion[] = []
   const places = new Map<string, () => string>()
-  for (const { value, where } of read) {
+  for (const [index, { value, where }] of records.entries()) {
     try {
-      const { image: _, images: __, ...question } = readQuestion(value)
+      const question = read(value, index)
       const before = places.get(question.id)
       if (before) throw new InputError(`id: "${question.id}" already stands in ${before()}; ids must be unique`)
       places.set(question.id, where)
-      const images = imagePaths(value as Record<string, unknown>).map(imageFile)
-      questions.push({ ...question, images, where })
+      questions.push({ ...question, images: question.images.map(imageFile), where })
     } catch (error) {
       if (!(error instanceof InputError)) throw error
       if (onMissing && error instanceof MissingImageError) onMissing(where(), error.message)
@@ -76,19 +93,23 @@ export function readQuestions(file: string, { imageFolder, onMissing }: Question
     }
   }
   mistakes.stop()
-  if (read.length === 0) throw new InputError(`${file}: no questions; expected a JSON array or JSON lines of them`)
+  if (records.length === 0) throw new InputError(`${file}: no questions; expected a JSON array or JSON lines of them`)
   return questions
 }
 
+/** A record checked by a schema. @throws InputError naming its first field at fault */
+export function checkedRecord<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const { field, message } = firstIssue(parsed.error, value, schema)
+  throw new InputError(`${field || 'record'}: ${message}`)
+}
+
 function readQuestion(value: unknown): z.infer<typeof Line> {
-  const parsed = Line.safeParse(value)
-  if (!parsed.success) {
-    const { field, message } = firstIssue(parsed.error, value, Line)
-    throw new InputError(`${field || 'record'}: ${message}`)
-  }
-  const { scorer, answers } = parsed.data
+  const line = checkedRecord(Line, value)
+  const { scorer, answers } = line
   const wrong = scorer === 'box' ? answers.find((answer) => firstBox(answer) === undefined) : undefined
   if (wrong !== undefined)
     throw new InputError(`answers: "${wrong}", expected [x1, y1, x2, y2] with 0 <= x1 < x2 <= 1, same for y`)
-  return parsed.data
+  return line
 }

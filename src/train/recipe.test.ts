@@ -83,6 +83,19 @@ describe('a recipe', () => {
     expect(recipe.freeze).toEqual(['adapter'])
   })
 
+  it('names an optimiser, whose own fields have defaults', () => {
+    const without = BASE.filter((line) => !line.startsWith('learning_rate'))
+    expect(load(...BASE).optimizer).toEqual({ type: 'adamw' })
+    const muon = { type: 'muon', learning_rate: 0.02, momentum: 0.95, weight_decay: 0.05 }
+    expect(load(...without, 'optimizer: muon')).toMatchObject({ optimizer: muon, learningRate: 2e-3 })
+    expect(load(...BASE, 'optimizer: { type: muon, momentum: 0.9 }')).toMatchObject({
+      optimizer: { ...muon, momentum: 0.9 },
+      learningRate: 5e-5,
+    })
+    expect(describeRecipe(load(...BASE, 'optimizer: muon'))).toContain('Muon, rate 0.02, momentum 0.95')
+    expect(() => load(...without)).toThrow(/learning_rate: expected/)
+  })
+
   it('may say what format its data have, where their images are, and that bad ones are left out', () => {
     const [file] = [join(dir, 'a.json')]
     const lines = BASE.map((line) => (line.includes('file:') ? `${line}\n    format: llava\n    image_folder: model` : line))
@@ -95,19 +108,6 @@ describe('a recipe', () => {
     expect(Object.keys(load(...BASE).data[0] ?? {})).toEqual(['file', 'weight', 'augment'])
     const wrong = BASE.map((line) => (line.includes('file:') ? `${line}\n    image_folder: none` : line))
     expect(() => load(...wrong)).toThrow(/:6: data\[0\]\.image_folder: no directory "none"/)
-  })
-
-  it('names an optimiser, whose own fields have defaults', () => {
-    const without = BASE.filter((line) => !line.startsWith('learning_rate'))
-    expect(load(...BASE).optimizer).toEqual({ type: 'adamw' })
-    const muon = { type: 'muon', learning_rate: 0.02, momentum: 0.95, weight_decay: 0.05 }
-    expect(load(...without, 'optimizer: muon')).toMatchObject({ optimizer: muon, learningRate: 2e-3 })
-    expect(load(...BASE, 'optimizer: { type: muon, momentum: 0.9 }')).toMatchObject({
-      optimizer: { ...muon, momentum: 0.9 },
-      learningRate: 5e-5,
-    })
-    expect(describeRecipe(load(...BASE, 'optimizer: muon'))).toContain('Muon, rate 0.02, momentum 0.95')
-    expect(() => load(...without)).toThrow(/learning_rate: expected/)
   })
 
   it('prints the derived values', () => {
