@@ -40,10 +40,7 @@ describe('POPE', () => {
   it('reads the three splits of a folder, its images in another, and names every mistake', () => {
     const [dir, images] = [join(work, 'pope'), join(work, 'val2014')]
     for (const folder of [dir, images]) mkdirSync(folder)
-    writeFileSync(
-      join(images, 'a.png'),
-      png(1, 1, 8, 2, Uint8Array.of(0, 255, 0, 0)),
-    )
+    writeFileSync(join(images, 'a.png'), png(1, 1, 8, 2, Uint8Array.of(0, 255, 0, 0)))
     const line = (label: string, image = 'a.png') =>
       `${JSON.stringify({ question_id: 1, image, text: 'Is there a dog in the image?', label })}\n`
     for (const split of ['adversarial', 'popular', 'random']) writeFileSync(join(dir, `coco_pope_${split}.json`), line('no'))
