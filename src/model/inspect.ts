@@ -4,8 +4,8 @@
  * activations, which are below 1 %, are not counted.
  */
 import { cacheWidth } from '../engine/index.js'
-import { tensorFormat } from '../quantize/quantize-model.js'
 import { type AdapterType, adapterOf } from './adapter/table.js'
+import { tensorFormat } from './block-format.js'
 import type { ModelConfig, VisionConfig } from './config.js'
 import { imageTokens, modelProjector } from './image-rows.js'
 import { type ModelPart, type ParameterRole, parameterCount } from './parameter-spec.js'

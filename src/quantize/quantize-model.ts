@@ -12,9 +12,10 @@ import { InputError } from '../common/errors.js'
 import { makeFolders } from '../common/folders.js'
 import { type LongWork, pause } from '../common/long-work.js'
 import type { BlockFormat } from '../engine/index.js'
+import { tensorFormat } from '../model/block-format.js'
 import { packedRowOrder, reorderRows } from '../model/decoder/attention.js'
 import { blockSuffix, nanNotice, openModel } from '../model/open-checkpoint.js'
-import type { ModelPart, ParameterRole, ParameterSpec } from '../model/parameter-spec.js'
+import type { ModelPart, ParameterSpec } from '../model/parameter-spec.js'
 import { type Blocks, dequantizeRows, quantizeBlocks } from './blocks.js'
 import type { Calibration } from './calibration.js'
 import { type FloatWeights, rowPieces } from './float-weights.js'
@@ -193,27 +194,6 @@ export async function writeQuantized(
   const report = { parts, bytes: statSync(file).size }
   writeTextAtomically(join(out, 'README.md'), quantizationCard(basename(resolve(out)), format, report, calibration !== undefined))
   return report
-}
-
-/**
- * Blocks of the parts in 8 bits: these are multiplied with hundreds of rows at once, where larger blocks are faster, and in 8 bits as good.
- * The largest that cuts a row without a rest is taken.
- */
-const EIGHT_BIT_BLOCKS = [256, 128, 64]
-
-/** Rows of the embedding are looked up, not multiplied: smaller blocks are more exact and cost no time. */
-const EMBEDDING_BLOCK = 32
-
-/** What is stored in blocks: matrices that rows are multiplied with, and the table that rows are looked up in. */
-const IN_BLOCKS: ReadonlySet<ParameterRole> = new Set(['linear', 'low-rank-a', 'low-rank-b', 'embedding'])
-
-/** How a tensor of a quantised model is stored in blocks; undefined where it is not. */
-export function tensorFormat({ part, role, shape }: ParameterSpec, format: BlockFormat): BlockFormat | undefined {
-  if (!IN_BLOCKS.has(role) || (shape[1] as number) < format.blockSize) return undefined
-  if (role === 'embedding') return { bits: format.bits, blockSize: Math.min(format.blockSize, EMBEDDING_BLOCK) }
-  if (part === 'decoder') return format
-  const fits = (size: number): boolean => size > format.blockSize && (shape[1] as number) % size === 0
-  return { bits: 8, blockSize: EIGHT_BIT_BLOCKS.find(fits) ?? format.blockSize }
 }
 
 function floatTensor(weights: FloatWeights, spec: ParameterSpec): TensorToStream {
