@@ -28,6 +28,7 @@ export function openTorchFile(file: string): Map<string, TensorEntry> {
     throw new InputError(`${file}: byteorder is not "little"; save it again on a little-endian machine`)
   }
   const tensors = readStateDict(readBytes(file, offset, size), file)
+  if (tensors.size === 0) throw new InputError(`${file}: holds no tensors; download or save it again`)
   return new Map(
     [...tensors].map(([tensor, description]) => [
       tensor,

@@ -9,7 +9,7 @@ import type { ParameterRole, ParameterSpec } from './parameter-spec.js'
 const EIGHT_BIT_BLOCKS = [256, 128, 64]
 
 /** Rows of the embedding are looked up, not multiplied: smaller blocks are more exact and cost no time. */
-const EMBEDDING_BLOCK = 32
+export const EMBEDDING_BLOCK = 32
 
 /** What is stored in blocks: matrices that rows are multiplied with, and the table that rows are looked up in. */
 const IN_BLOCKS: ReadonlySet<ParameterRole> = new Set(['linear', 'low-rank-a', 'low-rank-b', 'embedding'])
