@@ -12,6 +12,7 @@ import { benchmarkNamed, benchmarks, metricsTable } from '../evaluate/benchmarks
 import { chooseQuestions, evaluate } from '../evaluate/evaluate.js'
 import { modelFingerprint, PredictionsFile, questionsFingerprint } from '../evaluate/predictions-file.js'
 import { reportTable } from '../evaluate/report.js'
+import { isCorrect } from '../evaluate/scorers.js'
 import { type Args, type Command, onlyPositional } from './command.js'
 import { type Io, progressLine } from './io.js'
 import { loadModel, modelDirectory, modelHelp, modelOptions } from './model-options.js'
@@ -96,8 +97,11 @@ Example:
           },
           questions,
         )
-        if (predictions.replies.size > 0)
-          io.err(`${predictionsFile}: going on after ${predictions.replies.size} of ${questions.length} replies\n`)
+        const { replies } = predictions
+        const before = questions.filter(({ id }) => replies.has(id))
+        done = before.length
+        right = before.filter(({ id, scorer, answers }) => isCorrect(scorer, replies.get(id) ?? '', answers)).length
+        if (done > 0) io.err(`${predictionsFile}: going on after ${done} of ${questions.length} replies\n`)
       }
       const options = { maxNewTokens, signal: io.signal }
       const answer = !model
@@ -110,7 +114,7 @@ Example:
         signal: io.signal,
         onProgress: (count, total, prediction) => {
           predictions?.add(prediction)
-          done++
+          done = count
           right += prediction.correct ? 1 : 0
           progress.update(`${count}/${total}  ${((100 * right) / done).toFixed(1)} % right so far`)
         },
@@ -124,8 +128,7 @@ Example:
       return 0
     } catch (error) {
       progress.end()
-      if (done > 0 || predictions?.replies.size)
-        io.err(`${goingOn(done, right, questions.length, predictionsFile, predictions)}\n`)
+      if (done > 0) io.err(`${goingOn(done, right, questions.length, predictionsFile)}\n`)
       throw error
     } finally {
       progress.end()
@@ -175,18 +178,10 @@ async function usable(
 }
 
 /** What is said when a measurement ends early: nothing given so far is lost. */
-function goingOn(
-  done: number,
-  right: number,
-  total: number,
-  file: string | undefined,
-  predictions: PredictionsFile | undefined,
-): string {
-  const given = done + (predictions?.replies.size ?? 0)
-  const score = done > 0 ? `; of the ${done} asked now ${((100 * right) / done).toFixed(1)} % are right` : ''
+function goingOn(done: number, right: number, total: number, file: string | undefined): string {
   const how =
     file === undefined
-      ? 'with --predictions FILE replies are kept, and the same command goes on'
+      ? 'with --predictions FILE they are kept, and the same command goes on'
       : `they are in ${file}, and the same command goes on after them`
-  return `ended after ${given} of ${total} replies${score}; ${how}`
+  return `ended after ${done} of ${total} replies, ${((100 * right) / done).toFixed(1)} % of them right; ${how}`
 }
