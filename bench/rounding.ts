@@ -150,9 +150,12 @@ function writeFloats(
 ): void {
   if (model.config.quantization?.packedRows) throw new InputError(`${model.directory.dir}: start from the float model`)
   mkdirSync(dir)
-  const tensors = model.specs
-    .filter(({ name, optional }) => !optional || model.directory.tensors.has(name))
-    .map((spec) => ({ name: spec.name, dtype: 'F32' as const, shape: spec.shape, data: () => change(spec, floats(model, spec)) }))
+  const tensors = model.specs.map((spec) => ({
+    name: spec.name,
+    dtype: 'F32' as const,
+    shape: spec.shape,
+    data: () => change(spec, floats(model, spec)),
+  }))
   writeSafetensors(join(dir, 'model.safetensors'), tensors, { format: 'pt' })
   const { quantization_config: _, ...config } = model.directory.config
   writeFileSync(join(dir, 'config.json'), JSON.stringify(config))

@@ -12,7 +12,7 @@ import { type ModelConfig, parseModelConfig } from '../src/model/config.js'
 import { imageTokens } from '../src/model/image-rows.js'
 import type { ParameterSpec } from '../src/model/parameter-spec.js'
 import { modelParameters } from '../src/model/parameters.js'
-import type { TrainingBatch } from '../src/train/training-graph.js'
+import type { TrainingBatch } from '../src/train/batch.js'
 
 /** Rows of a batch and their length; a third of the text is an answer, which is what SFT learns. */
 export const shape = { rows: 16, length: 128 } as const

@@ -8,8 +8,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { XComposerError } from '../src/common/errors.js'
-import { adamwStep, type TensorRates } from '../src/engine/index.js'
+import { AdamW, type TensorRates } from '../src/engine/index.js'
 import { tensorRates } from '../src/train/groups.js'
+import { nextToken } from '../src/train/objectives/next-token.js'
 import { TrainingGraph } from '../src/train/training-graph.js'
 import { type BenchContext, type Benchmark, type BenchResult, type PeerContext, PYTHON_HELP, pythonOption } from './benchmark.js'
 import { productRate, stepFlops } from './limit.js'
@@ -37,14 +38,17 @@ interface Run {
 /** Our side: a graph and its optimiser. */
 class Ours {
   private readonly graph: TrainingGraph
+  private readonly adamw: AdamW
   private step = 0
 
   constructor(
     private readonly inputs: TrainInputs,
-    private readonly rates: ReadonlyMap<string, TensorRates>,
+    rates: ReadonlyMap<string, TensorRates>,
     threads: number,
   ) {
-    this.graph = new TrainingGraph(inputs.config, inputs.specs, inputs.weights, () => true, 'language', { threads })
+    this.graph = new TrainingGraph(inputs.config, inputs.specs, inputs.weights, () => true, nextToken, { threads })
+    const { parameters, pool } = this.graph
+    this.adamw = new AdamW(parameters, rates, { learningRate: optimiser.rate, ...optimiser }, { pool })
   }
 
   async run(steps: number): Promise<Run> {
@@ -53,7 +57,7 @@ class Ours {
     for (let i = 0; i < steps; i++) {
       const { loss, targets } = await this.graph.step(this.inputs.batch)
       losses.push(loss / targets)
-      adamwStep(this.graph.parameters, this.rates, ++this.step, optimiser.rate, optimiser, targets, this.graph.pool)
+      await this.adamw.step({ step: ++this.step, schedule: 1, targets })
     }
     return { seconds: (performance.now() - start) / 1000, losses }
   }

@@ -118,7 +118,7 @@ describe('wrong usage', () => {
     ],
     ['no recipe', () => ['train'], /expected one recipe, got nothing/],
     ['a recipe that is missing', () => ['train', missing()], /no such recipe file/],
-    ['questions that are missing', () => ['eval', missing()], /expected a readable UTF-8 file/],
+    ['questions that are missing', () => ['eval', missing()], /cannot be read \(ENOENT\), expected JSON records/],
     ['an unknown baseline', () => ['eval', missing(), '--baseline', 'luck'], /--baseline: expected text-only or majority/],
     [
       'beams in batches',

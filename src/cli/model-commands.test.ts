@@ -1,6 +1,6 @@
 /** The commands that run a model, in process, on a model of random weights: what they print, not what it says. */
 
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
@@ -104,6 +104,66 @@ describe('eval', () => {
     const [single, batched] = [await call([...asked, one]), await call([...asked, two, '--batch', '2'])]
     expect([batched.code, batched.out]).toEqual([0, single.out])
     expect(readFileSync(two, 'utf8')).toBe(readFileSync(one, 'utf8'))
+  })
+
+  it('keeps replies when it is interrupted, and goes on after them to the same end', async () => {
+    const [whole, cut] = [join(root, 'whole.jsonl'), join(root, 'cut.jsonl')]
+    const asked = ['eval', join(root, 'questions.jsonl'), '--max-new-tokens', '5', '--json', '--predictions']
+    const unbroken = await call([...asked, whole])
+    const stop = new AbortController()
+    const io = fakeIo()
+    const stopping = {
+      ...io,
+      signal: stop.signal,
+      err(text: string) {
+        io.err(text)
+        if (text.includes('1/3')) stop.abort()
+      },
+    }
+    expect(await main([...asked, cut, '--model', model, '--threads', '1'], stopping)).toBe(130)
+    expect(io.written.err).toMatch(/ended after 1 of 3 replies.*they are in .*cut\.jsonl, and the same command goes on/)
+    const first = readFileSync(cut, 'utf8')
+    expect(first).toBe(`${readFileSync(whole, 'utf8').split('\n')[0]}\n`)
+    const other = await call([...asked, cut, '--beams', '2'])
+    expect([other.code, other.err]).toEqual([
+      2,
+      expect.stringMatching(/unfinished run with beams 1 instead of 2; finish that run/),
+    ])
+    // As if the process had been killed in the middle of a line.
+    writeFileSync(cut, `${first}{"id":"2","ta`)
+    const again = await call([...asked, cut])
+    expect(again.err).toContain('going on after 1 of 3 replies')
+    expect([again.code, again.out, readFileSync(cut, 'utf8')]).toEqual([0, unbroken.out, readFileSync(whole, 'utf8')])
+    expect(existsSync(`${cut}.run.json`)).toBe(false)
+  })
+
+  it('looks at images before it asks, and leaves questions with bad ones out where told to', async () => {
+    writeFileSync(join(root, 'page.png'), '<html></html>')
+    const folder = mkdtempSync(join(root, 'apart-'))
+    const file = join(folder, 'questions.json')
+    const question = { task: 'colour', question: 'What colour is this?', answers: ['red'], scorer: 'exact' }
+    const images = ['a.png', 'page.png', 'none.png', 'b.png']
+    writeFileSync(file, JSON.stringify(images.map((image, id) => ({ id, image, ...question }))))
+    const asked = ['eval', file, '--images', root, '--max-new-tokens', '2', '--json']
+    expect(await call(asked)).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/record 2 \(line 1\): image "none\.png" not found/),
+    })
+    writeFileSync(
+      file,
+      JSON.stringify(images.filter((name) => name !== 'none.png').map((image, id) => ({ id, image, ...question }))),
+    )
+    const bad = await call(asked)
+    expect(bad).toMatchObject({
+      code: 2,
+      out: '',
+      err: expect.stringMatching(/1 image\(s\) .*--skip-bad:\n {2}.*record 1 .*page\.png/),
+    })
+    writeFileSync(file, JSON.stringify(images.map((image, id) => ({ id, image, ...question }))))
+    const { code, out, err } = await call([...asked, '--skip-bad'])
+    expect([code, JSON.parse(out)]).toEqual([0, expect.objectContaining({ skipped: 2 })])
+    expect(JSON.parse(out)).toMatchObject({ overall: { n: 2 } })
+    expect(err).toMatch(/2 question\(s\) left out for their images/)
   })
 
   it('asks without pictures, or no model at all, for the baselines', async () => {

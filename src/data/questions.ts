@@ -1,19 +1,19 @@
 /**
- * Reading a question file: JSON Lines, one `{id, task, images, question, answers, scorer}` a line, image paths relative to the
- * file. Everything is checked here, before the first question costs a forward pass. It knows nothing of models or scores.
+ * Reading a question file: a JSON array or JSON lines of `{id, task, images, question, answers, scorer}`. Everything is checked
+ * here, before the first question costs a forward pass. It knows nothing of models or scores.
  */
-import { readFileSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { z } from 'zod'
-import { type ConfinedFile, confinedTo } from '../common/confined-path.js'
 import { InputError } from '../common/errors.js'
 import { firstIssue } from '../common/schema-issue.js'
 import { firstBox, SCORERS, type ScorerName } from '../evaluate/scorers.js'
+import { imagePaths, imagesOf, MissingImageError } from './image-paths.js'
+import { readJsonRecords } from './jsonl.js'
+import { Mistakes } from './mistakes.js'
 
 export interface Question {
   readonly id: string
   readonly task: string
-  /** Absolute paths of files that exist. */
+  /** Real paths of files that exist. */
   readonly images: readonly string[]
   readonly question: string
   /** Any of them is right. A box stands as `[x1, y1, x2, y2]`, fractions of width and height. */
@@ -21,12 +21,27 @@ export interface Question {
   readonly scorer: ScorerName
 }
 
+/** A question with its place in the file. */
+export interface ReadQuestion extends Question {
+  /** `record 7 (line 9)` */
+  where(): string
+}
+
+export interface QuestionOptions {
+  /** What image paths are relative to (default: the file's folder). */
+  readonly imageFolder?: string
+  /** Questions with an image that is missing are left out and told here; without it they are mistakes. */
+  readonly onMissing?: (where: string, message: string) => void
+}
+
 const Box = z.tuple([z.number(), z.number(), z.number(), z.number()])
 
 const Line = z.strictObject({
-  id: z.string().min(1),
+  id: z.union([z.string().min(1), z.number()], { error: 'expected a text or a number' }).transform(String),
   task: z.string().min(1),
-  images: z.array(z.string().min(1)),
+  // Looked at by imagePaths, as in training records.
+  image: z.unknown().optional(),
+  images: z.unknown().optional(),
   question: z.string().min(1),
   answers: z
     .array(z.union([z.string(), z.number(), Box]))
@@ -35,60 +50,66 @@ const Line = z.strictObject({
   scorer: z.enum(Object.keys(SCORERS) as [ScorerName, ...ScorerName[]]),
 })
 
-/** All questions of a file, in order. Throws InputError with file and line: broken JSON, a wrong field, a missing image, an id twice. */
-export function readQuestions(file: string): Question[] {
-  const text = readText(file)
-  const questions: Question[] = []
-  const lineOf = new Map<string, number>()
-  const confined = confinedTo(dirname(file))
-  for (const [i, line] of text.split('\n').entries()) {
-    if (line.trim() === '') continue
-    const where = `${file}:${i + 1}`
-    const question = readLine(line, where, confined)
-    const before = lineOf.get(question.id)
-    if (before !== undefined)
-      throw new InputError(`${where}: id: "${question.id}" already stands in line ${before}; ids must be unique`)
-    lineOf.set(question.id, i + 1)
-    questions.push(question)
+/** What one record asks; its images as the record spells them. */
+export interface AskedRecord extends Omit<Question, 'images'> {
+  readonly images: readonly string[]
+}
+
+/** All questions of a file of this project's own form, in order. @throws as readQuestionFile */
+export function readQuestions(file: string, options: QuestionOptions = {}): ReadQuestion[] {
+  return readQuestionFile(file, options, (value) => {
+    const { image: _, images: __, ...question } = readQuestion(value)
+    return { ...question, images: imagePaths(value as Record<string, unknown>) }
+  })
+}
+
+/**
+ * The questions of a file of JSON records, which `read` makes of each: what every benchmark's file goes through.
+ * @param read throws InputError `field: what is wrong`
+ * @throws InputError when the file cannot be read or has no questions; MistakesError with the first ten records at fault: broken
+ * JSON, a wrong field, an image that is missing or outside its folder, an id twice
+ */
+export function readQuestionFile(
+  file: string,
+  { imageFolder, onMissing }: QuestionOptions,
+  read: (value: unknown, index: number) => AskedRecord,
+): ReadQuestion[] {
+  const mistakes = new Mistakes(file)
+  const records = readJsonRecords(file, mistakes)
+  const imageFile = imagesOf(file, imageFolder, '--images')
+  const questions: ReadQuestion[] = []
+  const places = new Map<string, () => string>()
+  for (const [index, { value, where }] of records.entries()) {
+    try {
+      const question = read(value, index)
+      const before = places.get(question.id)
+      if (before) throw new InputError(`id: "${question.id}" already stands in ${before()}; ids must be unique`)
+      places.set(question.id, where)
+      questions.push({ ...question, images: question.images.map(imageFile), where })
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error
+      if (onMissing && error instanceof MissingImageError) onMissing(where(), error.message)
+      else mistakes.add(where(), error.message)
+    }
   }
-  if (questions.length === 0) throw new InputError(`${file}: no questions, expected one JSON record a line`)
+  mistakes.stop()
+  if (records.length === 0) throw new InputError(`${file}: no questions; expected a JSON array or JSON lines of them`)
   return questions
 }
 
-function readText(file: string): string {
-  try {
-    // TextDecoder drops a byte order mark and, being fatal, refuses what is not UTF-8.
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file))
-  } catch (error) {
-    throw new InputError(`${file}: expected a readable UTF-8 file: ${(error as Error).message}`)
-  }
+/** A record checked by a schema. @throws InputError naming its first field at fault */
+export function checkedRecord<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const { field, message } = firstIssue(parsed.error, value, schema)
+  throw new InputError(`${field || 'record'}: ${message}`)
 }
 
-function readLine(line: string, where: string, confined: ConfinedFile): Question {
-  let value: unknown
-  try {
-    value = JSON.parse(line)
-  } catch (error) {
-    throw new InputError(`${where}: expected a JSON record: ${(error as Error).message}`)
-  }
-  const parsed = Line.safeParse(value)
-  if (!parsed.success) {
-    const { field, message } = firstIssue(parsed.error, value, Line)
-    throw new InputError(`${where}: ${field || 'record'}: ${message}`)
-  }
-  const { scorer, answers } = parsed.data
-  if (scorer === 'box') {
-    const wrong = answers.find((answer) => firstBox(answer) === undefined)
-    if (wrong !== undefined)
-      throw new InputError(`${where}: answers: "${wrong}", expected [x1, y1, x2, y2] with 0 <= x1 < x2 <= 1, same for y`)
-  }
-  return { ...parsed.data, images: parsed.data.images.map((image) => imageFile(image, where, confined)) }
-}
-
-function imageFile(image: string, where: string, confined: ConfinedFile): string {
-  try {
-    return confined(image)
-  } catch (error) {
-    throw error instanceof InputError ? new InputError(`${where}: images: ${error.message}`) : error
-  }
+function readQuestion(value: unknown): z.infer<typeof Line> {
+  const line = checkedRecord(Line, value)
+  const { scorer, answers } = line
+  const wrong = scorer === 'box' ? answers.find((answer) => firstBox(answer) === undefined) : undefined
+  if (wrong !== undefined)
+    throw new InputError(`answers: "${wrong}", expected [x1, y1, x2, y2] with 0 <= x1 < x2 <= 1, same for y`)
+  return line
 }

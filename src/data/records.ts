@@ -44,6 +44,7 @@ export interface ConversationRecord extends AugmentFlags, Placed {
 export interface TextRecord extends Placed {
   readonly kind: 'text'
   readonly text: string
+  readonly images?: undefined
 }
 
 export type TrainingRecord = ConversationRecord | TextRecord

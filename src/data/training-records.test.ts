@@ -190,6 +190,7 @@ describe('refuses with the record and the field', () => {
     ['ShareGPT with items', { items: says('?', 'x') }, /a ShareGPT record with items is not taken; call the field/],
     ['preferences', { prompt: 'a', chosen: 'b', rejected: 'c' }, /a preference pair/],
     ['a video', { video: 'a.mp4', conversations: says('<video>?', 'x') }, /a record with a video is not taken/],
+    ['a video beside messages', { videos: ['a.mp4'], messages: chat('<video>?', 'x') }, /a record with videos is not taken/],
     ['a question of eval', { question: '?', answers: ['x'], scorer: 'exact' }, /a question of eval is not taken/],
     ['a pair', { image: 'img/a.png', question: '?', answer: 'x' }, /a pair of question and answer/],
     ['a caption', { image: 'img/a.png', caption: 'x' }, /an image with a caption/],

@@ -1,3 +1,4 @@
+/** Replies and what a reader takes them to choose; over 400 lines, since it is one list of cases. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { choiceLetter } from './choice-letter.js'
@@ -288,6 +289,49 @@ const replies: readonly (readonly [string, string | undefined])[] = [
   ['每个选项除了B都是错的', 'B'],
   ['B不错，选B', 'B'],
   ['不选B', undefined],
+  ['B: no.\n\\[\\boxed{\\text{A}}\\]', 'A'],
+  ['$\\boxed{\\textbf{(B)}\\ A dog}$', 'B'],
+  ['The correct choice is \\(C\\).', 'C'],
+  ['\\boxed{A}\nOption A shows a dog. Option B shows a cat.', 'A'],
+  ['【答案】A\n【解析】B项描述错误。', 'A'],
+  ['**Answer: A**\n不选B。', 'A'],
+  ['A项描述错误。', undefined],
+  ['A与图片不符。', undefined],
+  ['A说法错误，C的描述是正确的。', 'C'],
+  ['A描述的不是这张图。', undefined],
+  ['选项B描述正确。', 'B'],
+  ['- **B**: incorrect\n- **C**: incorrect\n**Answer: A**', 'A'],
+  ['- B) a dog - wrong\nC', 'C'],
+  ['A ✗', undefined],
+  ['A) a dog ❌\nB) a cat ✅\nC) a bird ❌', 'B'],
+  ['A: False\nB: True\nC: False\nD: False', 'B'],
+  ['B: No', 'B'],
+  ['Option A (a dog) is not visible.', undefined],
+  ['Option C (a dog) is correct.', 'C'],
+  ['The answer is A\nNot B', 'A'],
+  ['A\n\nIncorrect options: B, C, D', 'A'],
+  ['A appears to be the most likely answer.\nB is a cat.', 'A'],
+  ['Only option B shows a dog. A shows a cat.', 'B'],
+  ['The one that fits is A.', 'A'],
+  ['The image shows a cat, which corresponds to B.', 'B'],
+  ['图中是狗，对应选项C。', 'C'],
+  ['Although A seems right, it is actually C.', 'C'],
+  ['A seems right, but actually it is C.', 'C'],
+  ['虽然A看起来对，但答案是C', 'C'],
+  ['A比B更合适', 'A'],
+  ['A over B', 'A'],
+  ['The answer is none other than D', 'D'],
+  ['A (not B)', 'A'],
+  ['无法确定是A还是B', undefined],
+  ['A/B', undefined],
+  ['A & B are both correct', undefined],
+  ['its b', 'B'],
+  ['B<|im_end|>', 'B'],
+  ['{"final_answer": "B", "explanation": "A is a dog"}', 'B'],
+  ['<think>The answer is A. Or C.</think>\n\nB', 'B'],
+  ['答案：B、A dog', 'B'],
+  ['B是正确选项\nA: dog. B: cat. C: bird.', 'B'],
+  ['选项A：狗。\n选项B：猫。\n选项C：鸟。\nB. The image shows a cat.', 'B'],
 ]
 
 describe('the letter of a chatty reply', () => {
@@ -331,6 +375,10 @@ const refused = fc.constantFrom(
   (x: string) => `不是${x}。`,
   (x: string) => `${x}是错的。`,
   (x: string) => `排除${x}。`,
+  (x: string) => `${x}项描述错误。`,
+  (x: string) => `${x}与图片不符。`,
+  (x: string) => `- **${x}**: incorrect.`,
+  (x: string) => `Option ${x} (a bird) is not visible.`,
 )
 /** Sentences without a choice, articles and pronouns included. */
 const chatter = fc.constantFrom(

@@ -1,70 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { InputError } from '../common/errors.js'
-import { type Question, readQuestions } from '../data/questions.js'
+import type { Question } from '../data/questions.js'
 import { majorityAnswer } from './baselines.js'
 import { evaluate } from './evaluate.js'
 import { wilson } from './metrics/wilson.js'
 import { report, reportTable } from './report.js'
-
-let root = ''
-let file = ''
-beforeAll(() => {
-  root = mkdtempSync(join(tmpdir(), 'questions-'))
-  mkdirSync(join(root, 'set/images'), { recursive: true })
-  file = join(root, 'set/QUESTIONS.jsonl')
-  writeFileSync(join(root, 'set/images/a.png'), 'x')
-  writeFileSync(join(root, 'secret.png'), 'x')
-  symlinkSync(join(root, 'secret.png'), join(root, 'set/images/link.png'))
-})
-afterAll(() => rmSync(root, { recursive: true }))
-
-const good = { id: 'q1', task: 'count', images: ['images/a.png'], question: 'How many?', answers: ['2'], scorer: 'exact' }
-const write = (...lines: unknown[]) =>
-  writeFileSync(file, lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n'))
-
-describe('a question file', () => {
-  it('is read with blank lines, CRLF and a byte order mark', () => {
-    write(`\uFEFF${JSON.stringify(good)}\r`, '', { ...good, id: 'q2', answers: [3, [0.1, 0.2, 0.3, 0.4]], images: [] })
-    const [first, second] = readQuestions(file)
-    expect(first?.images).toEqual([join(root, 'set/images/a.png')])
-    expect(second?.answers).toEqual(['3', '[0.1, 0.2, 0.3, 0.4]'])
-  })
-
-  it.each([
-    ['broken JSON', '{"id":', /:2: expected a JSON record/],
-    ['a missing field', { ...good, id: 'x', task: undefined }, /:2: task/],
-    ['an unknown field', { ...good, id: 'x', answer: 'y' }, /:2: .*answer/],
-    ['an unknown scorer', { ...good, id: 'x', scorer: 'vibes' }, /:2: scorer/],
-    ['no answers', { ...good, id: 'x', answers: [] }, /:2: answers/],
-    ['an id twice', good, /:2: id: "q1" already stands in line 1/],
-    ['an absolute image', { ...good, id: 'x', images: ['/etc/passwd'] }, /:2: images: "\/etc\/passwd" lies outside/],
-    ['a missing image', { ...good, id: 'x', images: ['images/b.png'] }, /:2: images: "images\/b.png" not found/],
-    ['an image outside', { ...good, id: 'x', images: ['../secret.png'] }, /:2: images: "..\/secret.png" lies outside/],
-    ['a link to the outside', { ...good, id: 'x', images: ['images/link.png'] }, /:2: images: "images\/link.png" is a link out/],
-    ['a folder as image', { ...good, id: 'x', images: ['images'] }, /:2: images: "images" is not a regular file/],
-    ['a NUL in an image', { ...good, id: 'x', images: ['a\0b'] }, /:2: images: .* is not a path/],
-    [
-      'a box without an area',
-      { ...good, id: 'x', scorer: 'box', answers: [[0.5, 0.5, 0.5, 0.9]] },
-      /:2: answers: "\[0.5, 0.5, 0.5, 0.9\]"/,
-    ],
-  ])('with %s is refused with its line', (_, line, message) => {
-    write(good, line)
-    expect(() => readQuestions(file)).toThrow(InputError)
-    expect(() => readQuestions(file)).toThrow(message)
-  })
-
-  it('that is empty, missing or no text is refused', () => {
-    write('')
-    expect(() => readQuestions(file)).toThrow(/no questions/)
-    expect(() => readQuestions(join(root, 'none.jsonl'))).toThrow(InputError)
-    writeFileSync(file, Buffer.of(0xff, 0xfe, 0x00))
-    expect(() => readQuestions(file)).toThrow(/UTF-8/)
-  })
-})
 
 describe('the interval', () => {
   it.each([
@@ -130,6 +70,32 @@ describe('evaluation', () => {
     expect(predictions.map(({ correct }) => correct)).toEqual([true, false, true, true])
     expect(seen).toEqual(['1/4', '2/4', '3/4', '4/4'])
     await expect(evaluate(questions, { size: 0, answer })).rejects.toThrow(InputError)
+  })
+
+  it('asks only what has no reply yet, and scores all in the order of the questions', async () => {
+    const asked: string[] = []
+    const answer = async ({ id }: Question) => {
+      asked.push(id)
+      return '2'
+    }
+    const seen: string[] = []
+    const onProgress = (done: number, total: number, { id }: { id: string }) => seen.push(`${done}/${total} ${id}`)
+    const replies = new Map([
+      ['4', 'red'],
+      ['2', '2'],
+    ])
+    const whole = await evaluate(questions, async ({ id }) => (id === '4' ? 'red' : '2'))
+    expect(await evaluate(questions, answer, { replies, onProgress })).toEqual(whole)
+    expect([asked, seen]).toEqual([
+      ['1', '3'],
+      ['3/4 1', '4/4 3'],
+    ])
+  })
+
+  it('stops between batches when told to', async () => {
+    const stop = new AbortController()
+    const run = evaluate(questions, async () => '2', { signal: stop.signal, onProgress: () => stop.abort() })
+    await expect(run).rejects.toThrow(/abort/i)
   })
 
   it('with a limit asks questions of every task', async () => {

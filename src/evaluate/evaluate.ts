@@ -22,32 +22,59 @@ export interface Prediction {
 export interface EvaluateOptions {
   /** At most this many questions, taken from the tasks in turn so that each is represented. */
   readonly limit?: number
+  /** Replies that are there already, by id: these questions are not asked again. */
+  readonly replies?: ReadonlyMap<string, string>
+  /** `done` counts replies that were there already. */
   readonly onProgress?: (done: number, total: number, prediction: Prediction) => void
+  /** Looked at before each batch; what answers looks at its own. */
+  readonly signal?: AbortSignal
 }
 
-/** Asks the questions in their order, one by one or in batches. What `answer` throws ends the evaluation: a broken run is not a score of 0. */
+/**
+ * Asks the questions in their order, one by one or in batches. What `answer` throws ends the evaluation: a broken run is not a score
+ * of 0.
+ * @throws InputError for a limit or size below 1; the signal's reason when aborted
+ */
 export async function evaluate(
   questions: readonly Question[],
   answer: Answerer | BatchAnswerer,
-  { limit = Number.POSITIVE_INFINITY, onProgress }: EvaluateOptions = {},
+  { limit, replies = new Map(), onProgress, signal }: EvaluateOptions = {},
 ): Promise<{ report: Report; predictions: Prediction[] }> {
-  if (!(limit >= 1)) throw new InputError(`limit: got ${limit}, expected a whole number >= 1`)
-  const asked = limit < questions.length ? fairShare(questions, limit) : questions
-  const predictions: Prediction[] = []
+  const asked = chooseQuestions(questions, limit)
+  const made = new Map<string, Prediction>()
+  for (const question of asked) {
+    const reply = replies.get(question.id)
+    if (reply !== undefined) made.set(question.id, predictionOf(question, reply))
+  }
+  const waiting = asked.filter(({ id }) => !made.has(id))
   const answerer = typeof answer === 'function' ? oneByOne(answer) : answer
   const { size } = answerer
   if (!Number.isInteger(size) || size < 1) throw new InputError(`size: got ${size}, expected a whole number >= 1`)
-  for (let start = 0; start < asked.length; start += size) {
-    const batch = asked.slice(start, start + size)
-    const replies = await answerer.answer(batch)
-    for (const [i, { id, task, scorer, answers }] of batch.entries()) {
-      const reply = replies[i] as string
-      const prediction = { id, task, reply, correct: isCorrect(scorer, reply, answers) }
-      predictions.push(prediction)
-      onProgress?.(predictions.length, asked.length, prediction)
+  for (let start = 0; start < waiting.length; start += size) {
+    signal?.throwIfAborted()
+    const batch = waiting.slice(start, start + size)
+    const given = await answerer.answer(batch)
+    for (const [i, question] of batch.entries()) {
+      const prediction = predictionOf(question, given[i] as string)
+      made.set(question.id, prediction)
+      onProgress?.(made.size, asked.length, prediction)
     }
   }
+  const predictions = asked.map(({ id }) => made.get(id) as Prediction)
   return { report: report(predictions), predictions }
+}
+
+function predictionOf({ id, task, scorer, answers }: Question, reply: string): Prediction {
+  return { id, task, reply, correct: isCorrect(scorer, reply, answers) }
+}
+
+/**
+ * At most `limit` of the questions, taken from the tasks in turn, in file order.
+ * @throws InputError for a limit below 1
+ */
+export function chooseQuestions<T extends Question>(questions: readonly T[], limit = Number.POSITIVE_INFINITY): readonly T[] {
+  if (!(limit >= 1)) throw new InputError(`limit: got ${limit}, expected a whole number >= 1`)
+  return limit < questions.length ? fairShare(questions, limit) : questions
 }
 
 function oneByOne(answer: Answerer): BatchAnswerer {
@@ -55,7 +82,7 @@ function oneByOne(answer: Answerer): BatchAnswerer {
 }
 
 /** The first questions of every task, in file order. */
-function fairShare(questions: readonly Question[], limit: number): Question[] {
+function fairShare<T extends Question>(questions: readonly T[], limit: number): T[] {
   const seen = new Map<string, number>()
   const turns = questions.map((question, index) => {
     const turn = seen.get(question.task) ?? 0

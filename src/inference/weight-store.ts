@@ -17,11 +17,10 @@ import {
   Value,
 } from '../engine/index.js'
 import { packedRowOrder, reorderRows } from '../model/decoder/attention.js'
-import { blockSuffix, type OpenCheckpoint } from '../model/open-checkpoint.js'
+import { blockSuffix, nanNotice, type OpenCheckpoint } from '../model/open-checkpoint.js'
 import { embeddingTable } from '../model/parameter-spec.js'
 import type { Weights } from '../model/weights.js'
 import { dequantizeRows } from '../quantize/blocks.js'
-import { nanNotice } from './nan-notice.js'
 
 /** How often pages are given back while a session copies them. */
 const RELEASE_MS = 50

@@ -9,6 +9,7 @@ import { tileLayout, tilePixels, tileStack } from '../image/tiles.js'
 import { DecoderRuntime } from '../inference/decoder-runtime.js'
 import { VisionRuntime } from '../inference/vision-runtime.js'
 import { quantizeModel } from '../quantize/quantize-model.js'
+import { nextToken } from '../train/objectives/next-token.js'
 import { TrainingGraph } from '../train/training-graph.js'
 import { markRows } from './adapter/adapter.js'
 import { type AdapterType, adapterOf, adapters } from './adapter/table.js'
@@ -177,7 +178,7 @@ async function answer(dir: string): Promise<Float32Array> {
 async function trainingLoss(dir: string): Promise<{ loss: number; still: string[] }> {
   const { config, specs, ...checkpoint } = openModel(dir)
   const initial = new Map(specs.map((s) => [s.name, readParameter({ config, specs, ...checkpoint }, s.name)]))
-  const graph = new TrainingGraph(config, specs, initial, () => true, 'language', { threads: 1 })
+  const graph = new TrainingGraph(config, specs, initial, () => true, nextToken, { threads: 1 })
   try {
     const { tokens, pixels, tiled } = image(dir)
     const length = BEFORE.length + tokens + AFTER.length

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseModelConfig } from './config.js'
 import { adapterCost, arithmeticUse, countParameters, inspect, memoryUse } from './inspect.js'
+import { parameterCount } from './parameter-spec.js'
 import { modelParameters } from './parameters.js'
 
 /** The released 7B chat model (SPEC section 2). */
@@ -101,7 +102,7 @@ it('parts add up to the checkpoint, with a convolutional stem too', () => {
     { channels: 8, stride: 2 },
   ]
   const config = tiny({ vision_config: { ...vision, stem } })
-  const all = modelParameters(config).reduce((n, { shape, optional }) => n + (optional ? 0 : shape.reduce((a, b) => a * b, 1)), 0)
+  const all = modelParameters(config).reduce((n, spec) => n + parameterCount(spec), 0)
   expect(countParameters(config).total).toBe(all)
   // Convolutions 3 -> 4 on 8 x 8 and 4 -> 8 on 4 x 4; one block on 17 positions.
   const convolutions = 2 * 9 * (3 * 4 * 64 + 4 * 8 * 16)

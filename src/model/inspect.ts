@@ -85,7 +85,7 @@ export function inspect(config: ModelConfig): Inspection {
 /** Parameters by part, as in a checkpoint of this configuration. */
 export function countParameters(config: ModelConfig): ParameterCount {
   const parts: Record<ModelPart, number> = { vision: 0, projector: 0, adapter: 0, decoder: 0 }
-  for (const spec of modelParameters(config)) if (!spec.optional) parts[spec.part] += parameterCount(spec)
+  for (const spec of modelParameters(config)) parts[spec.part] += parameterCount(spec)
   const total = sum(Object.values(parts))
   return { total, parts, adapterShare: parts.adapter / total }
 }
@@ -117,7 +117,6 @@ export function memoryUse(config: ModelConfig): MemoryUse {
   let weights = 0
   let total = 0
   for (const spec of modelParameters(config)) {
-    if (spec.optional) continue
     const count = parameterCount(spec)
     const format = quantization ? tensorFormat(spec, quantization) : undefined
     // Blocks stay as they are, with one float32 scale each; everything else is computed with as float32.

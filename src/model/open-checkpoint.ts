@@ -37,7 +37,6 @@ export function openModel(dir: string): OpenCheckpoint {
       continue
     }
     const entry = directory.tensors.get(spec.name)
-    if (!entry && spec.optional) continue
     if (!entry) {
       throw new InputError(`${dir}: tensor "${spec.name}" is missing; config.json asks for [${spec.shape.join(', ')}]`)
     }
@@ -134,6 +133,21 @@ export function readParameter(m: OpenCheckpoint, name: string): Float32Array {
   const entry = m.directory.tensors.get(name)
   if (!entry) throw new InputError(`${m.directory.dir}: tensor "${name}" is missing`)
   return readTensor(entry)
+}
+
+/**
+ * A notice for a tensor whose values are not all numbers; undefined where `values` (all or some of its rows) holds no NaN. Such a model is
+ * loaded all the same: a part that nobody asks for does no harm.
+ */
+export function nanNotice({ file, name }: TensorEntry, values: Float32Array): string | undefined {
+  if (!holdsNaN(values)) return undefined
+  return `${file}: tensor "${name}" holds NaN; answers will be wrong, download or convert the model again`
+}
+
+/** A plain loop: every float of a model passes here once, and a callback for each would be felt. */
+function holdsNaN(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) return true
+  return false
 }
 
 /** Path of the model's tokenizer. @throws InputError when the directory has none */

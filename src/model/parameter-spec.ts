@@ -35,8 +35,6 @@ export interface ParameterSpec {
   readonly layer?: number
   /** Rows are those of queries, keys and values in one: grouped by KV head (SPEC 4), which the fused attention reads in another order. */
   readonly packed?: true
-  /** Released checkpoints may lack it (post_layernorm). */
-  readonly optional?: true
   /** Tensor of the same shape whose values it starts with. */
   readonly startsAs?: string
   /** Standard deviation of its fresh values, where it is not that of its role. */

@@ -1,7 +1,7 @@
 /**
- * Rounding of a weight matrix to blocks of 4 or 8 bits, and back. Symmetric: value = (q - middle) * scale. In 4 bits the scale of each
- * block is searched: for several shares of the largest magnitude the values are rounded, the scale that fits these best in least
- * squares is known from two sums, and the best of all is taken. No data is needed for it, and it beats plain max rounding.
+ * Block quantisation of a weight matrix to 4 or 8 bits, and back. Symmetric: value = (q - middle) * scale. In 4 bits the scale of each
+ * block is searched (clipping): for several shares of the largest magnitude the values are rounded, the least-squares scale of these is
+ * known from two sums, and the best of all is taken. It needs no calibration data and beats max (absmax) rounding.
  */
 import type { BlockFormat } from '../engine/index.js'
 
@@ -16,7 +16,7 @@ export interface Blocks {
 /** Shares of the largest magnitude that meet the end of the range; clipping it serves the many small values. */
 const SHARES = { 8: [1], 4: [1, 0.95, 0.9, 0.86, 0.82, 0.78, 0.74, 0.7] } as const
 
-/** Rounds a row-major [out, in] matrix, every value for itself; the last block of a row is padded with zeros. */
+/** Rounds a row-major [out, in] matrix to nearest (RTN), every value for itself; the last block of a row is padded with zeros. */
 export function quantizeBlocks(weight: Float32Array, out: number, inputs: number, format: BlockFormat): Blocks {
   const { blockSize } = format
   const made = emptyBlocks(out, inputs, format)

@@ -1,6 +1,6 @@
 /**
- * What the decoder's linear layers read when the model reads a text: half a layer after the other, so that the float weights of one half
- * are in memory at a time. What a layer reads comes of the layers before it as they are, not rounded.
+ * Calibration: Hessians H = X^T X of the inputs X that the decoder's linear layers read in a text. The text goes through half a layer after
+ * the other, so that the float weights of one half are in memory at a time; the layers before are as they are, not quantised.
  */
 
 import { InputError } from '../common/errors.js'
@@ -13,14 +13,14 @@ import { floatWeights, type Weights } from '../model/weights.js'
 import { type FloatWeights, rowPieces } from './float-weights.js'
 import { type Hessian, spanWidths } from './hessian.js'
 
-/** Tokens that see each other. */
+/** Tokens of a window, which do not see other windows. */
 export const CALIBRATION_WINDOW = 256
 /** More of them change little and take longer. */
-const MOST_WINDOWS = 32
-/** Floats that are read at a time. */
-const PIECE = 1 << 22
-/** Fewer tokens than columns of a span would say what happened to be read, not what is read. */
-const FEWEST_WINDOWS = 4
+const MAX_WINDOWS = 32
+/** Floats of a weight that are read at a time. */
+const READ_FLOATS = 1 << 22
+/** With fewer tokens than columns of a span, H would describe the sample, not the model's inputs. */
+const MIN_WINDOWS = 4
 
 /**
  * A text's ids in windows that each begin with `bosId`, spread over the whole text where it has more than are used.
@@ -29,12 +29,12 @@ const FEWEST_WINDOWS = 4
 export function calibrationWindows(ids: readonly number[], bosId: number): number[][] {
   const width = CALIBRATION_WINDOW - 1
   const whole = Math.floor(ids.length / width)
-  if (whole < FEWEST_WINDOWS) {
+  if (whole < MIN_WINDOWS) {
     throw new InputError(
-      `the text to calibrate with has ${ids.length} tokens, expected at least ${FEWEST_WINDOWS * width}; ${MOST_WINDOWS * width} are used at most`,
+      `the text to calibrate with has ${ids.length} tokens, expected at least ${MIN_WINDOWS * width}; ${MAX_WINDOWS * width} are used at most`,
     )
   }
-  const count = Math.min(whole, MOST_WINDOWS)
+  const count = Math.min(whole, MAX_WINDOWS)
   return Array.from({ length: count }, (_, i) => {
     const start = Math.floor((i * whole) / count) * width
     return [bosId, ...ids.slice(start, start + width)]
@@ -48,7 +48,7 @@ export class Calibration {
   private readonly windows: number
   private layer = 0
   /** Of the layer before `layer`, by the name of the weight. */
-  private moments: ReadonlyMap<string, Hessian> = new Map()
+  private hessians: ReadonlyMap<string, Hessian> = new Map()
 
   /**
    * @param windows ids, CALIBRATION_WINDOW in each
@@ -68,18 +68,18 @@ export class Calibration {
     })
   }
 
-  /** Moments of what a linear layer reads, by its weight; undefined for tensors that are none of the decoder's linear layers. */
+  /** Hessian of a linear layer, by its weight; undefined for tensors that are none of the decoder's linear layers. */
   async of({ name, part, role, layer }: ParameterSpec): Promise<Hessian | undefined> {
     if (part !== 'decoder' || role !== 'linear') return undefined
     // The head stands behind all layers.
     const wanted = layer ?? this.weights.decoder.layers
     while (this.layer <= wanted) {
       // The float weights of the next layer need the room.
-      this.moments = new Map()
-      this.moments = this.layer < this.weights.decoder.layers ? await this.passLayer() : await this.passHead()
+      this.hessians = new Map()
+      this.hessians = this.layer < this.weights.decoder.layers ? await this.passLayer() : await this.passHead()
       this.layer++
     }
-    const found = this.moments.get(name)
+    const found = this.hessians.get(name)
     if (!found) throw new RangeError(`the calibration has passed ${name}; layers are asked for in their order`)
     return found
   }
@@ -136,14 +136,14 @@ export class Calibration {
     return floatWeights(new Map(specs.map(({ name, shape }) => [name, shape])), () => true)
   }
 
-  /** All windows through `g`: their states become `next`, and the moments of what was read are added up. */
+  /** All windows through `g`: their states become `next`, and the Hessians of what was read are added up. */
   private async run(
     g: Graph,
     reads: ReadonlyMap<string, Tensor>,
     next: Tensor,
     tables: Readonly<Record<string, Value>>,
   ): Promise<Map<string, Hessian>> {
-    const spans = new Map([...new Set(reads.values())].map((read) => [read, addMoments(g, read)]))
+    const spans = new Map([...new Set(reads.values())].map((read) => [read, hessianOutputs(g, read)]))
     g.output('next', next)
     const inputs: Record<string, Value> = { ...tables }
     const sums: Record<string, Value<'f32'>> = {}
@@ -211,7 +211,7 @@ export class Calibration {
     const value = Value.zeros('f32', spec.shape)
     // Reading makes a copy as stored: of a piece, not of the whole.
     let at = 0
-    for (const { values } of rowPieces(this.weights, spec, PIECE)) {
+    for (const { values } of rowPieces(this.weights, spec, READ_FLOATS)) {
       value.data.set(values, at)
       at += values.length
     }
@@ -228,7 +228,7 @@ export class Calibration {
 /** The weight of the head. */
 const HEAD = 'output.weight'
 
-/** Weights that note what each product reads, by the name of its weight. */
+/** Weights that note what each linear layer reads, by the name of its weight. */
 function recording(w: Weights, reads: Map<string, Tensor>): Weights {
   return {
     ...w,
@@ -239,13 +239,13 @@ function recording(w: Weights, reads: Map<string, Tensor>): Weights {
   }
 }
 
-/** Outputs of the sums of x_i x_j over all rows, span by span. */
-function addMoments(g: Graph, x: Tensor): { readonly name: string; readonly width: number }[] {
+/** Outputs of X^T X over all rows, span by span. */
+function hessianOutputs(g: Graph, x: Tensor): { readonly name: string; readonly width: number }[] {
   const columns = x.shape.at(-1) as number
   const widths = spanWidths(columns)
   const rows = reshape(g, x, [1, product(...x.shape.slice(0, -1)), columns])
   return split(g, rows, 2, widths).map((span, i) => {
-    const name = `moments ${x.name} ${i}`
+    const name = `hessian ${x.name} ${i}`
     g.output(name, matmul(g, span, span, { transA: true }))
     return { name, width: widths[i] as number }
   })

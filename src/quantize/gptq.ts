@@ -1,39 +1,39 @@
 /**
- * Rounding that knows what the weights are multiplied with. First column by column, where those behind make good what rounding one lost,
- * as far as their inputs go together (Frantar et al., "GPTQ", arXiv 2210.17323); then every column anew, given all others as they
- * were rounded (coordinate descent; Behdin et al., "QuantEase", arXiv 2309.01885). Both follow the second moments of the inputs.
+ * Calibrated quantisation of a weight matrix: GPTQ (Frantar et al., arXiv 2210.17323), which rounds column by column and compensates each
+ * error in the columns behind it, then QuantEase sweeps (Behdin et al., arXiv 2309.01885), coordinate descent that rounds every column
+ * anew given all others. Both minimise the error of the layer's outputs by the Hessian H = X^T X of its inputs.
  */
 import { allocate, type BlockFormat } from '../engine/index.js'
 import { type Blocks, bestScale, emptyBlocks, type Range, rangeOf, roundTo, storeBlock } from './blocks.js'
 import { columnFactors, dampedDiagonal, type Hessian } from './hessian.js'
 import type { MatrixProduct } from './matrix-product.js'
 
-/** Times that every column is rounded anew; more change little. */
+/** QuantEase sweeps over all columns; more change little. */
 const SWEEPS = 2
 
-/** Columns that are rounded one by one before the others learn of it through one product. Divides all larger blocks. */
-const PANEL = 64
+/** Columns that are rounded one by one before the columns behind are updated in one product (GPTQ's lazy batches). Divides all larger blocks. */
+const PANEL_WIDTH = 64
 
-/** Rows that are rounded together, side by side in memory: what is read of the factors then serves them all. */
+/** Rows that are rounded together, interleaved in memory, so that a factor is read once for all of them. */
 const LANES = 8
 
-/** How the inputs of one matrix weigh its columns, and what these ask of each other; the same for all its rows. */
+/** The quantiser of one matrix: what follows from its Hessian, the same for all rows. */
 export class Gptq {
   private readonly spans: readonly Span[]
 
   constructor(
-    moments: Hessian,
+    hessian: Hessian,
     private readonly format: BlockFormat,
   ) {
     let first = 0
-    this.spans = moments.map((h) => {
-      const span = spanOf(h, first, Math.min(PANEL, format.blockSize))
+    this.spans = hessian.map((h) => {
+      const span = spanOf(h, first, Math.min(PANEL_WIDTH, format.blockSize))
       first += span.width
       return span
     })
   }
 
-  /** Rounds a row-major [out, in] matrix as quantizeBlocks does, but with regard to what it is multiplied with. */
+  /** Quantises a row-major [out, in] matrix to blocks as quantizeBlocks does, by the error of its outputs instead of its weights. */
   async quantize(weight: Float32Array, out: number, inputs: number, product: MatrixProduct): Promise<Blocks> {
     const made = emptyBlocks(out, inputs, this.format)
     for (const span of this.spans) {
@@ -50,25 +50,25 @@ interface Span {
   readonly first: number
   readonly width: number
   readonly panels: readonly Panel[]
-  /** [width]: how much the square of an error of each column counts. */
+  /** [width]: weight of each column's squared error (ColumnFactors.remains). */
   readonly importance: Float32Array
 }
 
-/** Some columns of a span, and what they ask of each other and of the rest, so that each part is one matrix. */
+/** Some columns of a span, with their parts of the factors as matrices of their own. */
 interface Panel {
   readonly start: number
   readonly width: number
-  /** [panel, panel] and [panel, columns behind it]: shares of errors while columns are rounded one after the other. */
+  /** [panel, panel] and [panel, columns behind it]: ColumnFactors.shares. */
   readonly inner: Float32Array
   readonly behind: Float32Array
-  /** [span, panel]: what an error of 1 in each column of the span moves a column of the panel by, were that free. */
+  /** [span, panel]: H_jk / H_kk: how an error of 1 in column j moves the optimum of column k. */
   readonly pull: Float32Array
 }
 
-function spanOf(moments: Float32Array, first: number, panelWidth: number): Span {
-  const n = Math.sqrt(moments.length)
-  const { shares, remains } = columnFactors(moments, n)
-  const diagonal = dampedDiagonal(moments)
+function spanOf(hessian: Float32Array, first: number, panelWidth: number): Span {
+  const n = Math.sqrt(hessian.length)
+  const { shares, remains } = columnFactors(hessian, n)
+  const diagonal = dampedDiagonal(hessian)
   const part = (rows: number, columns: number, at: (row: number, column: number) => number): Float32Array => {
     const made = allocate('f32', rows * columns)
     for (let i = 0; i < made.length; i++) made[i] = at(Math.floor(i / columns), i % columns)
@@ -85,7 +85,7 @@ function spanOf(moments: Float32Array, first: number, panelWidth: number): Span 
       behind: part(width, n - end, (j, k) => shares[(start + j) * n + end + k] as number),
       pull: part(n, width, (j, k) => {
         const column = start + k
-        return j === column ? 1 : (moments[j * n + column] as number) / (diagonal[column] as number)
+        return j === column ? 1 : (hessian[j * n + column] as number) / (diagonal[column] as number)
       }),
     })
   }
@@ -116,7 +116,7 @@ class SpanRounding {
     this.scales = new Float32Array(out * this.blocks)
   }
 
-  /** Chooses the scales and rounds column by column; the columns behind make good what is lost. */
+  /** GPTQ: chooses the scales and rounds column by column; the columns behind compensate. */
   async begin(product: MatrixProduct): Promise<void> {
     const { span, format } = this
     const free = columnsOf(this.weights, span.width, 0, span.width)
@@ -128,7 +128,7 @@ class SpanRounding {
     }
   }
 
-  /** Rounds every column anew to what is best with all others as they are. */
+  /** One QuantEase sweep: rounds every column to its optimum with all others as they are. */
   async refine(product: MatrixProduct): Promise<void> {
     const { span } = this
     const off = this.errors()

@@ -1,12 +1,12 @@
-/** What is known of the inputs of a matrix: how they go together, and what that asks of columns when others are rounded. */
+/** The Hessian H = X^T X of a layer's output error, from the inputs X that it reads, and the factors of its inverse that GPTQ rounds by. */
 
-/** Sums of x_i x_j over what a product reads, for one span of columns after the other: [n, n] each, row major. */
+/** H block-diagonal: for one span of n columns after the other the sums of x_i x_j over all inputs, [n, n] row major. */
 export type Hessian = readonly Float32Array[]
 
-/** Columns of a span: rounding errors are made good within it. A wider span finds more that goes together, and costs more time. */
+/** Columns of a diagonal block of H: rounding errors are compensated within it. A wider one uses more correlations, and costs more time. */
 export const SPAN_WIDTH = 1024
 
-/** Added to the diagonal, as a share of its mean: what has hardly been seen must not decide much. */
+/** Damping: this share of the mean diagonal is added to the diagonal, so that H can be inverted and rare inputs do not decide much. */
 const DAMPING = 0.01
 
 /** Widths of the spans of `columns` columns. */
@@ -16,30 +16,30 @@ export function spanWidths(columns: number): number[] {
   return widths
 }
 
-/** The moments' diagonal, damped: how much each column is multiplied with. */
-export function dampedDiagonal(moments: Float32Array): Float64Array {
-  const n = Math.sqrt(moments.length)
-  const diagonal = Float64Array.from({ length: n }, (_, i) => moments[i * n + i] as number)
+/** The damped diagonal of H. */
+export function dampedDiagonal(hessian: Float32Array): Float64Array {
+  const n = Math.sqrt(hessian.length)
+  const diagonal = Float64Array.from({ length: n }, (_, i) => hessian[i * n + i] as number)
   const trace = diagonal.reduce((a, b) => a + b)
-  // Inputs that were never seen tell nothing: each column for itself.
+  // Without inputs H is the identity: plain rounding.
   const damping = trace > 0 ? (DAMPING * trace) / n : 1
   return diagonal.map((x) => x + damping)
 }
 
-/** What fixing columns one after the other asks of those behind. */
+/** The factors that GPTQ needs while it fixes columns one after the other. */
 export interface ColumnFactors {
-  /** [n, n]: row j says what an error of 1 in column j is made good by in the columns behind it (to be subtracted). */
+  /** [n, n]: row j is U_jk / U_jj: the update of the columns k > j that compensates an error of 1 in column j (to be subtracted). */
   readonly shares: Float64Array
-  /** [n]: how much the square of an error counts that is left to the columns behind. */
+  /** [n]: 1 / U_jj^2: how much the square of an error of column j counts after compensation. */
   readonly remains: Float64Array
 }
 
 /**
- * With H the damped moments and U the upper triangle of H^-1 = U^T U, an error e of column j is made good best by
+ * With U the upper Cholesky factor of the inverse of the damped Hessian, H^-1 = U^T U, an error e of column j is compensated best by
  * -e U_jk / U_jj in the columns k > j, once those before j are fixed; e^2 / U_jj^2 remains.
  */
-export function columnFactors(moments: Float32Array, n: number): ColumnFactors {
-  const upper = upperFactor(moments, n)
+export function columnFactors(hessian: Float32Array, n: number): ColumnFactors {
+  const upper = upperFactor(hessian, n)
   // U is the inverse of the factor V of H = V V^T.
   const shares = inverseOf(upper, n)
   for (let j = 0; j < n; j++) {
@@ -54,23 +54,23 @@ export function columnFactors(moments: Float32Array, n: number): ColumnFactors {
  * The upper triangle V of H = V V^T: Cholesky's factor taken from the last column to the first. Four rows are done together, which reads
  * a quarter as much; past the end they are the last row once more.
  */
-function upperFactor(moments: Float32Array, n: number): Float64Array {
-  const diagonal = dampedDiagonal(moments)
+function upperFactor(hessian: Float32Array, n: number): Float64Array {
+  const diagonal = dampedDiagonal(hessian)
   const upper = new Float64Array(n * n)
   for (let j = n - 1; j >= 0; j--) {
     const own = upper.subarray(j * n, (j + 1) * n)
     const whole = diagonal[j] as number
     let square = whole
     for (let k = j + 1; k < n; k++) square -= (own[k] as number) ** 2
-    // Rounding of the moments themselves can take a little more than there is.
+    // Rounding of H itself can take a little more than there is.
     const corner = Math.sqrt(Math.max(square, whole * 1e-6))
     own[j] = corner
     for (let i = 0; i < j; i += 4) {
       const [r0, r1, r2, r3] = [i * n, Math.min(i + 1, j - 1) * n, Math.min(i + 2, j - 1) * n, Math.min(i + 3, j - 1) * n]
-      let s0 = moments[r0 + j] as number
-      let s1 = moments[r1 + j] as number
-      let s2 = moments[r2 + j] as number
-      let s3 = moments[r3 + j] as number
+      let s0 = hessian[r0 + j] as number
+      let s1 = hessian[r1 + j] as number
+      let s2 = hessian[r2 + j] as number
+      let s3 = hessian[r3 + j] as number
       for (let k = j + 1; k < n; k++) {
         const x = own[k] as number
         s0 -= (upper[r0 + k] as number) * x

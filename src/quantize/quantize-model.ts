@@ -1,6 +1,6 @@
 /**
- * Writes a model directory with its linear weights in 4- or 8-bit blocks, piece by piece: a few dozen megabytes of floats are in
- * memory at a time, and the blocks of one tensor. The decoder, its embedding and its head take the bits asked for; the vision tower, PLoRA and
+ * Writes a model directory with its linear weights block-quantised in 4 or 8 bits, piece by piece: a few dozen megabytes of floats are in
+ * memory at a time, and the blocks of one tensor. The decoder, its embedding and its head take the bits asked for; the vision tower, adapter and
  * the projector, small and met by every image, take 8; what else is large stays in half precision, norms and biases in float32.
  */
 import { copyFileSync, existsSync, statSync } from 'node:fs'
@@ -12,9 +12,8 @@ import { InputError } from '../common/errors.js'
 import { makeFolders } from '../common/folders.js'
 import { type LongWork, pause } from '../common/long-work.js'
 import type { BlockFormat } from '../engine/index.js'
-import { nanNotice } from '../inference/nan-notice.js'
 import { packedRowOrder, reorderRows } from '../model/decoder/attention.js'
-import { blockSuffix, openModel } from '../model/open-checkpoint.js'
+import { blockSuffix, nanNotice, openModel } from '../model/open-checkpoint.js'
 import type { ModelPart, ParameterRole, ParameterSpec } from '../model/parameter-spec.js'
 import { type Blocks, dequantizeRows, quantizeBlocks } from './blocks.js'
 import type { Calibration } from './calibration.js'
@@ -39,7 +38,7 @@ export interface PartError {
 export interface QuantizeOptions extends LongWork {
   /** Receives one line for each tensor that holds NaN: rounded, nothing shows it any more. */
   readonly onNotice?: (line: string) => void
-  /** Given the weights, what their products read: the decoder's rounding then makes good what it can. */
+  /** Given the weights, the Hessians of the decoder's linear layers, which are then quantised by GPTQ. */
   readonly calibrate?: (weights: FloatWeights) => Calibration
 }
 
@@ -52,8 +51,8 @@ export interface QuantizationReport {
 
 /** Files that go with a model unchanged. */
 const COPIED = ['tokenizer.model', 'preprocessor_config.json', 'generation_config.json']
-/** Floats in memory at a time. */
-const PIECE = 1 << 24
+/** Floats of a weight in memory at a time. */
+const PIECE_FLOATS = 1 << 24
 
 /**
  * Quantises the model of `dir` into the directory `out`.
@@ -78,7 +77,7 @@ export async function quantizeModel(
   const weights: FloatWeights = {
     config: model.directory.config,
     decoder: model.config.decoder,
-    specs: model.specs.filter(({ name, optional }) => !optional || model.directory.tensors.has(name)),
+    specs: model.specs,
     rows({ name }, first, count) {
       const values = readRows(entry(name), first, count)
       const notice = said.has(name) ? undefined : nanNotice(entry(name), values)
@@ -117,15 +116,15 @@ export async function writeQuantized(
   makeFolders(out, 'quantize')
   const sums = new Map<ModelPart, PartSum>()
   const order = packedRowOrder(weights.decoder)
-  // Matrices that read the same have one between them.
+  // Matrices that read the same inputs share one Hessian, and with it one quantiser.
   const product = new MatrixProduct(work.signal)
-  const compensations = new WeakMap<Hessian, Gptq>()
-  const compensationOf = async (spec: ParameterSpec): Promise<Gptq | undefined> => {
-    const moments = await calibration?.of(spec)
-    if (!moments) return undefined
-    const compensation = compensations.get(moments) ?? new Gptq(moments, format)
-    compensations.set(moments, compensation)
-    return compensation
+  const quantisers = new WeakMap<Hessian, Gptq>()
+  const gptqOf = async (spec: ParameterSpec): Promise<Gptq | undefined> => {
+    const hessian = await calibration?.of(spec)
+    if (!hessian) return undefined
+    const gptq = quantisers.get(hessian) ?? new Gptq(hessian, format)
+    quantisers.set(hessian, gptq)
+    return gptq
   }
   const tensors = weights.specs.flatMap((spec): TensorToStream[] => {
     const own = tensorFormat(spec, format)
@@ -146,10 +145,10 @@ export async function writeQuantized(
     // Values are asked for first and scales right after them: both come of one pass.
     let made: Blocks | undefined
     const blocks = async (): Promise<Blocks> => {
-      const compensation = await compensationOf(spec)
+      const gptq = await gptqOf(spec)
       made = await quantizeTensor(weights, spec, own, sum, async (weight, n) => {
         await pause(work.signal)
-        return compensation ? compensation.quantize(weight, n, inputs, product) : quantizeBlocks(weight, n, inputs, own)
+        return gptq ? gptq.quantize(weight, n, inputs, product) : quantizeBlocks(weight, n, inputs, own)
       })
       return made
     }
@@ -234,7 +233,7 @@ async function quantizeTensor(
   const count = Math.ceil(inputs / format.blockSize)
   const blob = (count * format.blockSize * format.bits) / 8
   const all: Blocks = { values: new Uint8Array(rows * blob), scales: new Float32Array(rows * count) }
-  for (const { first, count: n, values: weight } of rowPieces(weights, spec, PIECE)) {
+  for (const { first, count: n, values: weight } of rowPieces(weights, spec, PIECE_FLOATS)) {
     const blocks = await round(weight, n)
     all.values.set(blocks.values, first * blob)
     all.scales.set(blocks.scales, first * count)
@@ -261,8 +260,8 @@ function quantizationCard(name: string, format: BlockFormat, { parts, bytes }: Q
       `| ${g.part} | ${g.tensors} | ${g.bits} | ${g.blockSize} | ${g.bitsPerWeight.toFixed(2)} | ${(100 * g.relativeError).toFixed(2)} % |`,
   )
   const how = calibrated
-    ? `The decoder's weights were rounded with regard to what they are multiplied with on a text: what rounding one of them does is made good by
-others. That makes the rounding error of the weights larger and that of the answers smaller.
+    ? `The decoder's weights were quantised by GPTQ and QuantEase sweeps, calibrated on a text: the error of one weight is compensated in others. That makes
+the rounding error of the weights larger and that of the answers smaller.
 
 `
     : ''

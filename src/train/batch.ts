@@ -65,7 +65,7 @@ export function collate(
 /**
  * Cuts a batch into at most `parts` batches of neighbouring rows, whose sizes differ by one row at most.
  */
-export function splitBatch(batch: Omit<Batch, 'labelTokens'>, parts: number): Omit<Batch, 'labelTokens'>[] {
+export function splitBatch(batch: TrainingBatch, parts: number): TrainingBatch[] {
   const { rows, length, images, tiles, imagePositions } = batch
   const stacks = tiles?.grids.map(({ tilesHigh, tilesWide }) => 1 + tilesHigh * tilesWide) ?? new Array<number>(images).fill(1)
   /** Where each image begins among the image tokens and the stacked pixels, and where the last one ends. */
@@ -120,3 +120,6 @@ export function prefetch(source: { batchAt(step: number): Promise<Batch> }): (st
     return ready
   }
 }
+
+/** What a training step needs of a batch. */
+export type TrainingBatch = Omit<Batch, 'labelTokens'>

@@ -3,10 +3,9 @@
  * used is refused, or left out and counted. It knows nothing of tokens or sampling.
  */
 import { InputError } from '../common/errors.js'
-import { badImageLines, checkImages } from '../data/check-images.js'
-import { MistakesError, SHOWN } from '../data/mistakes.js'
 import type { TrainingRecord } from '../data/records.js'
 import { readRecords } from '../data/training-records.js'
+import { withUsableImages } from '../data/usable-images.js'
 
 export interface RecordSource {
   readonly file: string
@@ -41,25 +40,10 @@ export async function openRecords(
       ...(skipBad ? { onMissing } : {}),
     })
   })
-  const uses = read.flatMap((records, i) =>
-    records.flatMap((record) => {
-      if (record.kind === 'text' || record.images.length === 0) return []
-      const where = `${sources[i]?.file}: ${record.where()}`
-      return record.images.map((file) => ({ file, where }))
-    }),
+  const good = await withUsableImages(
+    read.map((records, i) => ({ file: sources[i]?.file ?? '', records })),
+    { skipBad, missing: left, ...(onNotice ? { onNotice } : {}), ...(signal ? { signal } : {}) },
   )
-  const bad = await checkImages(uses, signal ? { signal } : {})
-  if (bad.length > 0 && !skipBad) {
-    throw new MistakesError([
-      `${bad.length} image(s) of the data cannot be used; mend them, or leave their records out with --skip-bad:`,
-      ...badImageLines(bad).map((line) => `  ${line}`),
-    ])
-  }
-  const files = new Set(bad.map(({ file }) => file))
-  const good = read.map((records) => records.filter((r) => r.kind === 'text' || !r.images.some((file) => files.has(file))))
-  const lines = [...left, ...badImageLines(bad, Number.POSITIVE_INFINITY)]
-  for (const line of lines.slice(0, SHOWN)) onNotice?.(`left out: ${line}`)
-  if (lines.length > SHOWN) onNotice?.(`left out: and ${lines.length - SHOWN} more`)
   good.forEach((records, i) => {
     const file = sources[i]?.file ?? ''
     const all = (read[i]?.length ?? 0) + (missing.get(file) ?? 0)

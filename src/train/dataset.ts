@@ -146,7 +146,7 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
     teaches(source, record) {
       const { records } = at(sources, source)
       return (
-        answerBound(at(records, record), options.imageTokens) < options.maxLength ||
+        answerBound(at(records, record), (file) => tiled?.tokens(file) ?? options.imageTokens) < options.maxLength ||
         example({ source, record, epoch: 0 }).labels.some((label) => label !== IGNORED)
       )
     },
@@ -169,10 +169,11 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
 }
 
 /** Positions before a record's first answer, at most: no token is shorter than a byte. Saves tokenising what cannot be too long. */
-function answerBound(record: TrainingRecord, imageTokens: number): number {
+function answerBound(record: TrainingRecord, imageTokens: (file: string) => number): number {
   if (record.kind === 'text') return 1
   const { system = '', turns } = record.conversation
-  return Buffer.byteLength(system + (turns[0] ? turnText(turns[0]) : '')) + record.images.length * imageTokens + TURN_TOKENS
+  const images = record.images.reduce((sum, file) => sum + imageTokens(file), 0)
+  return Buffer.byteLength(system + (turns[0] ? turnText(turns[0]) : '')) + images + TURN_TOKENS
 }
 
 async function pixelsOf(

@@ -83,6 +83,33 @@ describe('a recipe', () => {
     expect(recipe.freeze).toEqual(['adapter'])
   })
 
+  it('names an optimiser, whose own fields have defaults', () => {
+    const without = BASE.filter((line) => !line.startsWith('learning_rate'))
+    expect(load(...BASE).optimizer).toEqual({ type: 'adamw' })
+    const muon = { type: 'muon', learning_rate: 0.02, momentum: 0.95, weight_decay: 0.05 }
+    expect(load(...without, 'optimizer: muon')).toMatchObject({ optimizer: muon, learningRate: 2e-3 })
+    expect(load(...BASE, 'optimizer: { type: muon, momentum: 0.9 }')).toMatchObject({
+      optimizer: { ...muon, momentum: 0.9 },
+      learningRate: 5e-5,
+    })
+    expect(describeRecipe(load(...BASE, 'optimizer: muon'))).toContain('Muon, rate 0.02, momentum 0.95')
+    expect(() => load(...without)).toThrow(/learning_rate: expected/)
+  })
+
+  it('may say what format its data have, where their images are, and that bad ones are left out', () => {
+    const [file] = [join(dir, 'a.json')]
+    const lines = BASE.map((line) => (line.includes('file:') ? `${line}\n    format: llava\n    image_folder: model` : line))
+    const recipe = load(...lines, 'skip_bad: true')
+    expect(recipe.data).toEqual([{ file, weight: 1, augment: 'none', format: 'llava', imageFolder: join(dir, 'model') }])
+    expect(recipe.skipBad).toBe(true)
+    expect(describeRecipe(recipe)).toMatch(/format llava, images in .*model\nbad images +their records are left out/)
+    // Defaults add nothing: states of recipes without these fields still belong to them.
+    expect(load(...BASE)).not.toHaveProperty('skipBad')
+    expect(Object.keys(load(...BASE).data[0] ?? {})).toEqual(['file', 'weight', 'augment'])
+    const wrong = BASE.map((line) => (line.includes('file:') ? `${line}\n    image_folder: none` : line))
+    expect(() => load(...wrong)).toThrow(/:6: data\[0\]\.image_folder: no directory "none"/)
+  })
+
   it('prints the derived values', () => {
     const text = describeRecipe(load(...BASE, 'accumulate: 4', 'text_share: 0.1'))
     for (const part of [
@@ -105,6 +132,9 @@ describe('a recipe', () => {
     ['learning_rate: -1', ':9: learning_rate: '],
     ['warmup_ratio: 2', ':10: warmup_ratio: '],
     ['betas: [0.9, 1]', ':10: betas[1]: '],
+    ['optimizer: lion', ':10: optimizer.type: '],
+    ['optimizer: { type: muon, momentum: 1 }', ':10: optimizer.momentum: '],
+    ['optimizer: { type: adamw, momentum: 0.9 }', ':10: optimizer.momentum: unknown field'],
     ['betas: [0.9]', ':10: betas'],
     ['freeze: [head]', ':10: freeze[0]: '],
     ['freeze: [vision, projector, plora, decoder]', ':10: freeze: every part is frozen'],

@@ -12,6 +12,7 @@ import { FORMAT_NAMES } from '../data/formats/index.js'
 import { adapterField, DEFAULT_TILES, projectorField } from '../model/config.js'
 import { type ModelPart, modelParts } from '../model/parameter-spec.js'
 import type { ModelOverrides } from './model-overrides.js'
+import { describeOptimizer, type OptimizerSettings, optimizerField, optimizers } from './optimizers.js'
 import { checkYaml } from './recipe-yaml.js'
 import { warmupSteps } from './schedule.js'
 
@@ -47,7 +48,7 @@ export interface Recipe {
   /** Fraction of samples drawn from text-only files; absent: by weight alone. */
   readonly textShare?: number
   readonly batchSize: number
-  /** Micro-batches averaged into one optimiser step. */
+  /** Micro-batches whose targets are averaged in one optimiser step. */
   readonly accumulate: number
   readonly maxLength: number
   /** Tiles that an image of a tiled (hd) model may be cut into. */
@@ -55,6 +56,9 @@ export interface Recipe {
   /** Batches whose samples are sorted by length together: more waste less padding, fewer mix better. */
   readonly sortWindow: number
   readonly steps: number
+  /** AdamW, or Muon with AdamW for what is no hidden matrix. */
+  readonly optimizer: OptimizerSettings
+  /** AdamW's. */
   readonly learningRate: number
   readonly warmupRatio: number
   readonly warmupSteps: number
@@ -89,6 +93,9 @@ const FROZEN: Readonly<Record<Stage, readonly ModelPart[]>> = {
   pretrain: ['decoder'],
   sft: [],
 }
+
+/** Steps between two states at most, where the recipe says nothing. */
+const MAX_CHECKPOINT_STEPS = 250
 
 const MAX_BYTES = 1_000_000
 
@@ -130,7 +137,8 @@ const Schema = z
     max_tiles: count(1000).default(DEFAULT_TILES),
     sort_window: count(1024).optional(),
     steps: count(1_000_000_000),
-    learning_rate: z.number().positive().max(1),
+    optimizer: optimizerField.default({ type: 'adamw' }),
+    learning_rate: z.number().positive().max(1).optional(),
     warmup_ratio: fraction.default(0.01),
     weight_decay: fraction.default(0.1),
     betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.95]),
@@ -159,6 +167,8 @@ const Schema = z
     }
     if (recipe.init !== undefined && recipe.tokenizer === undefined)
       wrong('tokenizer', 'expected a path, since init brings no tokenizer')
+    if (recipe.learning_rate === undefined && optimizers[recipe.optimizer.type].learningRate === undefined)
+      wrong('learning_rate', 'expected a number greater than 0 and at most 1')
     if (modelParts.every((group) => recipe.freeze?.includes(group)))
       wrong('freeze', 'every part is frozen; leave at least one to train')
   })
@@ -205,7 +215,8 @@ export function loadRecipe(file: string): Recipe {
     // Where only images are looked at, the length of the text says nothing but what kind of image it is.
     sortWindow: value.sort_window ?? (value.stage === 'vision' || value.stage === 'align' ? 1 : 4),
     steps: value.steps,
-    learningRate: value.learning_rate,
+    optimizer: value.optimizer,
+    learningRate: value.learning_rate ?? optimizers[value.optimizer.type].learningRate ?? 0,
     warmupRatio: value.warmup_ratio,
     warmupSteps: warmupSteps(value.warmup_ratio, value.steps),
     weightDecay: value.weight_decay,
@@ -221,7 +232,7 @@ export function loadRecipe(file: string): Recipe {
     freeze: modelParts.filter((group) => frozen.includes(group)),
     train: modelParts.filter((group) => !frozen.includes(group)),
     seed: value.seed,
-    checkpointEvery: value.checkpoint_every ?? Math.max(1, Math.ceil(value.steps / 10)),
+    checkpointEvery: value.checkpoint_every ?? Math.min(Math.ceil(value.steps / 10), MAX_CHECKPOINT_STEPS),
     keep: value.keep,
     threads: value.threads ?? availableParallelism(),
     dtype: value.dtype,
@@ -277,7 +288,7 @@ export function describeRecipe(recipe: Recipe): string {
     ['projector factor', recipe.projectorLrFactor],
     ...(recipe.visionLayers ? ([['vision blocks', `the last ${recipe.visionLayers}`]] as [string, number | string][]) : []),
     ['vision layer decay', recipe.vitLayerDecay === 1 ? 'off' : recipe.vitLayerDecay],
-    ['AdamW', `betas ${recipe.betas.join(', ')}, eps ${recipe.eps}, weight decay ${recipe.weightDecay}, clip ${recipe.clip}`],
+    ['optimizer', describeOptimizer(recipe.optimizer, recipe)],
     ['PLoRA init', recipe.ploraInit],
     ['checkpoint', `every ${recipe.checkpointEvery} steps, the last ${recipe.keep} kept`],
     ['seed', recipe.seed],

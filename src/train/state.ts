@@ -1,6 +1,7 @@
 /**
- * The state of a training run on disk: trained weights and both moments, written to a temporary name and renamed, so that
- * a run killed at any moment continues from the last complete state with bit-equal losses.
+ * The state of a training run on disk: trained weights and the optimiser's slots, written to a temporary name and renamed, so that
+ * a run killed at any moment continues from the last complete state with bit-equal losses. A state belongs to what the run was made
+ * of (run-identity.ts); metrics.jsonl lists its steps.
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +10,8 @@ import { readTensor } from '../checkpoint/tensors.js'
 import { writeAll, writeFileAtomically } from '../common/atomic.js'
 import { InputError } from '../common/errors.js'
 import { makeFolders } from '../common/folders.js'
-import type { FlatParameters } from '../engine/index.js'
+import type { FlatParameters, FlatTensor, Optimizer } from '../engine/index.js'
+import { differences, parseIdentity, type RunIdentity } from './run-identity.js'
 
 /** One line of metrics.jsonl. */
 export interface StepMetrics {
@@ -25,16 +27,27 @@ export interface StepMetrics {
 }
 
 const stateName = /^step-(\d{7})\.safetensors$/
-const parts = ['weights', 'firstMoment', 'secondMoment'] as const
+/** What a state is of. */
+export interface RunState {
+  readonly parameters: FlatParameters
+  readonly optimizer: Pick<Optimizer, 'slots'>
+  readonly identity: RunIdentity
+}
+
+/** Name in the file and values of everything that a tensor brings into a state. */
+function entries({ parameters: p, optimizer }: RunState, t: FlatTensor): { name: string; data: Float32Array }[] {
+  const slots = optimizer.slots(t.name).map((slot) => ({ name: `${slot}:${t.name}`, data: p.view(p.slot(slot), t) }))
+  return [{ name: `weights:${t.name}`, data: p.view(p.weights, t) }, ...slots]
+}
 
 /** Writes the state after `step` steps and removes all but the newest `keep`. */
-export function saveState(dir: string, p: FlatParameters, step: number, fingerprint: string, keep: number): void {
+export function saveState(dir: string, run: RunState, step: number, keep: number): void {
   makeFolders(dir, 'state')
-  const tensors = parts.flatMap((part) =>
-    p.tensors.map((t) => ({ name: `${part}:${t.name}`, dtype: 'F32' as const, shape: t.shape, data: p.view(p[part], t) })),
+  const tensors = run.parameters.tensors.flatMap((t) =>
+    entries(run, t).map(({ name, data }) => ({ name, dtype: 'F32' as const, shape: t.shape, data })),
   )
   const file = join(dir, `step-${String(step).padStart(7, '0')}.safetensors`)
-  writeSafetensors(file, tensors, { step: String(step), recipe: fingerprint })
+  writeSafetensors(file, tensors, { step: String(step), run: JSON.stringify(run.identity) })
   for (const old of listStates(dir).slice(0, -keep)) rmSync(join(dir, old))
 }
 
@@ -48,24 +61,27 @@ function listStates(dir: string): string[] {
 
 /**
  * Loads the newest state into the flat arrays and returns its step; 0 when there is none.
- * @throws InputError when the state belongs to a recipe with other values
+ * @throws InputError when the recipe or a data file has changed since, naming what and how
  */
-export function loadState(dir: string, p: FlatParameters, fingerprint: string): number {
+export function loadState(dir: string, run: RunState): number {
   const newest = listStates(dir).at(-1)
   if (!newest) return 0
   const file = openSafetensors(join(dir, newest))
-  if (file.metadata.get('recipe') !== fingerprint) {
-    throw new InputError(`${file.path}: this state belongs to another version of the recipe; use --restart to begin anew`)
+  const saved = parseIdentity(file.metadata.get('run'))
+  if (!saved) throw new InputError(`${file.path}: no state of this version of xcomposer; use --restart to begin anew`)
+  const changed = differences(saved, run.identity)
+  if (changed.length > 0) {
+    throw new InputError(
+      `${file.path}: the run has changed since: ${changed.join('; ')}; undo that, or use --restart to begin anew`,
+    )
   }
-  for (const part of parts) {
-    for (const t of p.tensors) {
-      const entry = file.tensors.get(`${part}:${t.name}`)
+  for (const t of run.parameters.tensors) {
+    for (const { name, data } of entries(run, t)) {
+      const entry = file.tensors.get(name)
       if (!entry || entry.shape.join() !== t.shape.join()) {
-        throw new InputError(
-          `${file.path}: tensor "${part}:${t.name}" is missing or has another shape; use --restart to begin anew`,
-        )
+        throw new InputError(`${file.path}: tensor "${name}" is missing or has another shape; use --restart to begin anew`)
       }
-      p.view(p[part], t).set(readTensor(entry))
+      data.set(readTensor(entry))
     }
   }
   return Number(file.metadata.get('step'))

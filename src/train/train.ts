@@ -1,28 +1,31 @@
 /** Runs a training recipe: data, graph, optimiser, checkpoints, metrics. Knows no terminal; the caller prints. */
-import { createHash } from 'node:crypto'
 import { appendFileSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { writeSafetensors } from '../checkpoint/safetensors.js'
 import { writeAll, writeFileAtomically, writeTextAtomically } from '../common/atomic.js'
 import { InputError, XComposerError } from '../common/errors.js'
 import { makeFolders } from '../common/folders.js'
-import { adamwStep } from '../engine/index.js'
-import type { ModelConfig, VisionConfig } from '../model/config.js'
-import { imageTokens, modelProjector } from '../model/image-rows.js'
+import type { Optimizer } from '../engine/index.js'
+import type { ModelConfig } from '../model/config.js'
+import { imageTokens } from '../model/image-rows.js'
 import { fillFresh } from '../model/initial-values.js'
-import type { ParameterSpec } from '../model/parameter-spec.js'
 import { Tokenizer } from '../text/tokenizer.js'
 import { type Batch, prefetch } from './batch.js'
 import { checkTargets } from './check-targets.js'
+import { alone, type Communicator } from './communicator.js'
 import { openDataset } from './dataset.js'
 import { isTrainable, tensorRates } from './groups.js'
-import { imageClasses, imageTargets, nameDirections } from './image-labels.js'
+import { lockDirectory } from './lock.js'
+import type { Objective } from './objectives/objective.js'
+import { createObjective } from './objectives/table.js'
+import { createOptimizer } from './optimizers.js'
 import type { Recipe } from './recipe.js'
+import { runIdentity } from './run-identity.js'
 import { scheduleFactor } from './schedule.js'
 import { type StartingPoint, startingPoint } from './starting-point.js'
-import { lastLoss, loadState, type StepMetrics, saveState, trimMetrics } from './state.js'
+import { lastLoss, loadState, type RunState, type StepMetrics, saveState, trimMetrics } from './state.js'
 import type { Tiling } from './tiled-images.js'
-import { classifierHead, type TrainingBatch, TrainingGraph, wordsHead } from './training-graph.js'
+import { TrainingGraph } from './training-graph.js'
 
 /** What a progress line needs. */
 export interface Progress {
@@ -43,6 +46,8 @@ export interface TrainOptions {
   readonly onProgress?: (progress: Progress) => void
   readonly onNotice?: (line: string) => void
   readonly signal?: AbortSignal
+  /** The processes that train together, each with a call of its own; default: this one alone. */
+  readonly communicator?: Communicator
 }
 
 /** What a finished run leaves. */
@@ -82,28 +87,25 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     ...(options.signal ? { signal: options.signal } : {}),
   })
   checkTargets(dataset, recipe.maxLength, options.onNotice)
-  const objective = recipe.stage === 'vision' ? 'names' : recipe.stage === 'align' ? 'align' : 'language'
-  const classes = objective === 'language' ? undefined : imageClasses(dataset.records)
-  const batches = async (index: number): Promise<TrainingBatch & Batch> => {
-    const batch = await dataset.batchAt(index)
-    return classes ? { ...batch, targets: imageTargets(batch, tokenizer, classes) } : batch
-  }
-  const specs = [...start.specs]
-  if (classes && objective === 'names') specs.push(...heads(start.config, classes.names.size, classes.words.size))
-  if (classes && objective === 'align') {
-    const width = start.config.decoder.hiddenSize
-    specs.push({ name: classifierHead, shape: [classes.names.size, width], part: 'decoder', role: 'classifier' })
-    start.initial.set(classifierHead, nameDirections([...classes.names.keys()], tokenizer, wordEmbeddings(start), width))
-  }
+  const { records } = dataset
+  const objective = createObjective(recipe.stage, { config: start.config, initial: start.initial, tokenizer, records })
+  const specs = [...start.specs, ...objective.parameters]
+  for (const [name, values] of objective.initial) start.initial.set(name, values)
+  const { rank, size } = options.communicator ?? alone
+  const batchAt = prefetch({ batchAt: (index) => dataset.batchAt(index * size + rank) })
   fillFresh(start.initial, specs, recipe.seed, recipe.ploraInit)
   const graph = new TrainingGraph(start.config, specs, start.initial, (s) => isTrainable(start.config, s, recipe), objective, {
     threads: recipe.threads,
     // Batches differ in length and targets: a kept plan for each combination would only pile up memory.
     memoryPattern: false,
   })
+  const { parameters, pool } = graph
+  const rates = tensorRates(start.config, specs, recipeRates(recipe))
+  const optimizer = createOptimizer(recipe.optimizer, recipe, { parameters, specs, rates, pool })
   try {
-    return await new Run(recipe, start, graph, specs, prefetch({ batchAt: batches }), options).finish()
+    return await new Run(recipe, start, graph, objective, optimizer, batchAt, options).finish()
   } finally {
+    optimizer.dispose()
     graph.dispose()
   }
 }
@@ -116,24 +118,14 @@ function tilingOf(recipe: Recipe, config: ModelConfig): Tiling {
   return { maxTiles: recipe.maxTiles, tokens: (grid) => imageTokens(config, grid) }
 }
 
-/** The warm-up's classifiers; without shared words in the data there is one for the names alone. */
-function heads(c: ModelConfig, names: number, words: number): ParameterSpec[] {
-  const head = (name: string, classes: number): ParameterSpec[] =>
-    classes === 0 ? [] : [{ name, shape: [classes, c.vision?.hiddenSize ?? 0], part: 'vision', role: 'classifier' }]
-  return [...head(classifierHead, names), ...head(wordsHead, words)]
-}
-
-function wordEmbeddings(start: StartingPoint): Float32Array {
-  const values = start.initial.get('model.tok_embeddings.weight')
-  if (!values) throw new InputError('stage align: expected from, a model whose words the pictures are brought to')
-  return values
-}
-
 /** One run from its state to its last step. */
 class Run {
   private readonly states: string
   private readonly metrics: string
-  private readonly fingerprint: string
+  private readonly state: RunState
+  private readonly processes: Communicator
+  /** Whether this process writes files. */
+  private readonly writes: boolean
   private readonly recent: { loss: number; seconds: number; samples: number }[] = []
   private notFinite = 0
   /** Gradients of the micro-batches so far. */
@@ -143,76 +135,88 @@ class Run {
     private readonly recipe: Recipe,
     private readonly start: StartingPoint,
     private readonly graph: TrainingGraph,
-    private readonly specs: readonly ParameterSpec[],
+    private readonly objective: Objective,
+    private readonly optimizer: Optimizer,
     private readonly batchAt: (index: number) => Promise<Batch>,
     private readonly options: TrainOptions,
   ) {
+    this.processes = options.communicator ?? alone
+    this.writes = this.processes.rank === 0
     this.states = join(recipe.out, 'state')
     this.sum = recipe.accumulate > 1 ? new Float32Array(graph.parameters.gradients.length) : undefined
     this.metrics = join(recipe.out, 'metrics.jsonl')
-    const { threads: _, checkpointEvery: __, keep: ___, file: ____, ...values } = recipe
-    this.fingerprint = createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 16)
+    this.state = { parameters: graph.parameters, optimizer, identity: runIdentity(recipe) }
   }
 
+  /** Only one run at a time may write into `out`; rank 0 holds the lock for all. */
   async finish(): Promise<TrainResult> {
-    const { recipe, graph, options } = this
-    makeFolders(recipe.out, `${recipe.file}: out`)
-    if (!options.resume) {
-      rmSync(this.states, { recursive: true, force: true })
-      rmSync(this.metrics, { force: true })
-    }
-    const first = loadState(this.states, graph.parameters, this.fingerprint)
-    let step = first
-    trimMetrics(this.metrics, step)
-    if (step > 0) options.onNotice?.(`continuing after step ${step}`)
-    const rates = tensorRates(this.start.config, this.specs, recipeRates(recipe))
-    const adam = { betas: recipe.betas, epsilon: recipe.eps, maxNorm: recipe.clip }
-    for (; step < recipe.steps; step++) {
-      // What was learned since the last checkpoint is kept: calling again goes on here.
-      if (options.signal?.aborted && step > first) saveState(this.states, graph.parameters, step, this.fingerprint, recipe.keep)
-      options.signal?.throwIfAborted()
-      const began = performance.now()
-      const { loss, targets, samples } = await this.forwardBackward(step)
-      const learningRate = recipe.learningRate * scheduleFactor(step + 1, recipe.warmupSteps, recipe.steps + 1)
-      const usable = targets > 0 && Number.isFinite(loss)
-      const gradientNorm = usable
-        ? adamwStep(graph.parameters, rates, step + 1, learningRate, adam, targets, graph.pool)
-        : Number.NaN
-      this.checkStep(step + 1, targets, loss, gradientNorm)
-      const seconds = (performance.now() - began) / 1000
-      this.note(
-        { step: step + 1, loss, targets, gradientNorm, learningRate, samplesPerSecond: samples / seconds, seconds },
-        samples,
-      )
-      if ((step + 1) % recipe.checkpointEvery === 0 || step + 1 === recipe.steps) {
-        saveState(this.states, graph.parameters, step + 1, this.fingerprint, recipe.keep)
+    const { recipe, options, writes } = this
+    if (writes) makeFolders(recipe.out, `${recipe.file}: out`)
+    const unlock = writes ? lockDirectory(recipe.out) : undefined
+    try {
+      if (writes && !options.resume) {
+        rmSync(this.states, { recursive: true, force: true })
+        rmSync(this.metrics, { force: true })
       }
+      await this.processes.barrier()
+      await this.steps()
+      await this.objective.afterTraining?.(this.graph, await this.batchAt(0))
+      if (writes) this.writeModel()
+      await this.processes.barrier()
+    } finally {
+      unlock?.()
     }
-    if (recipe.stage === 'align') await this.resizeRows()
-    this.writeModel()
     return { steps: recipe.steps, finalLoss: this.recent.at(-1)?.loss ?? lastLoss(this.metrics), out: recipe.out }
   }
 
-  /**
-   * Alignment learned where rows of images point, not how long they are; this makes them as long as the words among which the decoder
-   * reads them, by the projector's last layer.
-   */
-  private async resizeRows(): Promise<void> {
-    const { graph, start } = this
-    await graph.step(await this.batchAt(0))
-    const words = wordEmbeddings(start)
-    const factor = Math.sqrt(words.reduce((sum, v) => sum + v * v, 0) / words.length) / graph.rowSize
-    const { output } = modelProjector(start.config, start.config.vision as VisionConfig)
-    for (const t of graph.parameters.tensors) {
-      if (!t.name.startsWith(`${output}.`)) continue
-      const values = graph.parameters.view(graph.parameters.weights, t)
-      for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * factor
+  /** From the newest state to the last step. */
+  private async steps(): Promise<void> {
+    const { recipe, options } = this
+    const first = loadState(this.states, this.state)
+    let step = first
+    // Nobody goes on before all have read the state.
+    await this.processes.barrier()
+    if (this.writes) trimMetrics(this.metrics, step)
+    if (step > 0) options.onNotice?.(`continuing after step ${step}`)
+    for (; step < recipe.steps; step++) {
+      // What was learned since the last checkpoint is kept: calling again goes on here.
+      if (options.signal?.aborted && step > first) this.save(step)
+      options.signal?.throwIfAborted()
+      const began = performance.now()
+      const { loss, targets, samples } = await this.forwardBackward(step)
+      const schedule = scheduleFactor(step + 1, recipe.warmupSteps, recipe.steps + 1)
+      const usable = targets > 0 && Number.isFinite(loss)
+      const gradientNorm = usable ? await this.optimizer.step({ step: step + 1, schedule, targets }) : Number.NaN
+      this.checkStep(step + 1, targets, loss, gradientNorm)
+      const seconds = (performance.now() - began) / 1000
+      this.note(
+        {
+          step: step + 1,
+          loss,
+          targets,
+          gradientNorm,
+          learningRate: recipe.learningRate * schedule,
+          samplesPerSecond: samples / seconds,
+          seconds,
+        },
+        samples,
+      )
+      if ((step + 1) % recipe.checkpointEvery === 0 || step + 1 === recipe.steps) {
+        this.save(step + 1)
+      }
     }
   }
 
-  /** The micro-batches of a step: gradients summed over them, the mean loss of all their targets (NaN when there are none). */
+  private save(step: number): void {
+    if (this.writes) saveState(this.states, this.state, step, this.recipe.keep)
+  }
+
+  /**
+   * The micro-batches of a step in all processes: gradients summed over them, the mean loss of all their targets (NaN when there are
+   * none). Batches are numbered by step, then micro-batch, then rank, so that any split of a step sees the same samples.
+   */
   private async forwardBackward(step: number): Promise<{ loss: number; targets: number; samples: number }> {
-    const { recipe, graph } = this
+    const { recipe, graph, processes } = this
     const { gradients } = graph.parameters
     let [loss, targets, samples] = [0, 0, 0]
     this.sum?.fill(0)
@@ -222,9 +226,16 @@ class Run {
       loss += result.loss
       targets += result.targets
       samples += batch.rows
-      if (this.sum && result.targets > 0) addTo(this.sum, gradients)
+      if (result.targets > 0 && this.sum) addTo(this.sum, gradients)
     }
     if (this.sum) gradients.set(this.sum)
+    else if (targets === 0) gradients.fill(0)
+    const totals = Float32Array.of(loss, targets, samples)
+    if (processes.size > 1) {
+      await processes.sum(gradients)
+      await processes.sum(totals)
+      ;[loss, targets, samples] = totals as unknown as [number, number, number]
+    }
     return { loss: loss / targets, targets, samples }
   }
 
@@ -244,7 +255,7 @@ class Run {
   }
 
   private note(metrics: StepMetrics, samples: number): void {
-    appendFileSync(this.metrics, `${JSON.stringify(metrics)}\n`)
+    if (this.writes) appendFileSync(this.metrics, `${JSON.stringify(metrics)}\n`)
     this.recent.push({ loss: metrics.loss, seconds: metrics.seconds, samples })
     if (this.recent.length > 50) this.recent.shift()
     const total = (pick: (r: { loss: number; seconds: number; samples: number }) => number) =>

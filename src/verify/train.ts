@@ -1,11 +1,13 @@
 /** goldens/train: loss, gradients and three AdamW steps of both training stages (SPEC 4 loss, 11.1, 11.4b). */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { adamwStep, type FlatParameters, type FlatTensor } from '../engine/index.js'
+import { AdamW, type FlatParameters, type FlatTensor } from '../engine/index.js'
 import { openModel, readParameter } from '../model/open-checkpoint.js'
 import type { ParameterSpec } from '../model/parameter-spec.js'
+import type { TrainingBatch } from '../train/batch.js'
 import { tensorRates } from '../train/groups.js'
-import { type TrainingBatch, TrainingGraph } from '../train/training-graph.js'
+import { nextToken } from '../train/objectives/next-token.js'
+import { TrainingGraph } from '../train/training-graph.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { difference, type GoldenTensors, goldenTensors } from './compare.js'
 
@@ -64,7 +66,7 @@ async function* checkStage(dir: string, name: string): AsyncGenerator<CaseResult
   const model = openModel(join(dir, 'checkpoint'))
   const batch = readBatch(join(dir, 'batch.safetensors'), model.config.decoder.padId)
   const initial = new Map(model.specs.map((s) => [s.name, readParameter(model, s.name)]))
-  const graph = new TrainingGraph(model.config, model.specs, initial, trains[name] as (s: ParameterSpec) => boolean, 'language')
+  const graph = new TrainingGraph(model.config, model.specs, initial, trains[name] as (s: ParameterSpec) => boolean, nextToken)
   try {
     const p = graph.parameters
     const rates = tensorRates(model.config, model.specs, {
@@ -84,7 +86,8 @@ async function* checkStage(dir: string, name: string): AsyncGenerator<CaseResult
       passed: same,
       detail: wrong.map((t) => t.name).join(' ') || `${p.tensors.length} tensors`,
     }
-    const options = { betas: stage.hyper.betas, epsilon: stage.hyper.eps, maxNorm: stage.hyper.max_grad_norm }
+    const { betas, eps, max_grad_norm } = stage.hyper
+    const adamw = new AdamW(p, rates, { learningRate: 1, betas, epsilon: eps, maxNorm: max_grad_norm })
     for (let step = 0; step < stage.losses.length; step++) {
       const { loss, targets } = await graph.step(batch)
       yield* stepCase(`${name}: loss ${step + 1}`, loss / targets, stage.losses[step] as number, 1e-5)
@@ -97,7 +100,7 @@ async function* checkStage(dir: string, name: string): AsyncGenerator<CaseResult
           return { error: d.largest, passed: d.ratio <= 1 }
         })
       }
-      const norm = adamwStep(p, rates, step + 1, stage.lrs[step] as number, options, targets)
+      const norm = await adamw.step({ step: step + 1, schedule: stage.lrs[step] as number, targets })
       yield* stepCase(`${name}: gradient norm ${step + 1}`, norm, stage.grad_norms_before_clip[step] as number, 1e-3)
     }
     const golden = goldenTensors(join(dir, `${name}_params_after3.safetensors`))

@@ -17,24 +17,26 @@ const PATIENCE_MS = 120_000
 /** What a thread is given. */
 interface Shared {
   readonly memory: OptimiserMemory
-  /** Int32 cells, see `cell`. */
+  /** Int32 cells. */
   readonly control: Int32Array
+  /** Their names, for functions that run from their source text. */
+  readonly cell: typeof cell
   readonly chunk: number
 }
 
 /** Takes chunks until none is left. Like the task, it runs from its source text in the threads: nothing from outside. */
 function drain(shared: Shared, work: typeof optimiserTask): void {
-  const { memory, control, chunk } = shared
+  const { memory, control, cell, chunk } = shared
   const chunks = memory.sums.length
   for (;;) {
-    const mine = Atomics.add(control, 1, 1)
+    const mine = Atomics.add(control, cell.next, 1)
     if (mine >= chunks) return
     try {
-      work(Atomics.load(control, 3), memory, mine, mine * chunk, Math.min((mine + 1) * chunk, memory.weights.length))
+      work(Atomics.load(control, cell.task), memory, mine, mine * chunk, Math.min((mine + 1) * chunk, memory.weights.length))
     } catch {
-      Atomics.store(control, 4, 1)
+      Atomics.store(control, cell.failed, 1)
     }
-    if (Atomics.add(control, 2, 1) + 1 === chunks) Atomics.notify(control, 2)
+    if (Atomics.add(control, cell.done, 1) + 1 === chunks) Atomics.notify(control, cell.done)
   }
 }
 
@@ -63,7 +65,12 @@ export class OptimizerPool {
     threads: number,
   ) {
     this.memory = optimiserMemory(parameters)
-    this.shared = { memory: this.memory, control: new Int32Array(new SharedArrayBuffer(20)), chunk: CHUNK }
+    this.shared = {
+      memory: this.memory,
+      control: new Int32Array(new SharedArrayBuffer(4 * Object.keys(cell).length)),
+      cell,
+      chunk: CHUNK,
+    }
     this.workers = Array.from({ length: threads }, () => {
       const worker = new Worker(program, { eval: true, workerData: this.shared })
       worker.on('error', () => Atomics.store(this.shared.control, cell.failed, 1))

@@ -2,7 +2,7 @@
  * What a benchmark is: how its published files become questions, and which numbers it makes of the replies. Asking is the same for all
  * (evaluate.ts). A new one is a file in this folder and a line in table.ts.
  */
-import type { Question } from '../../data/questions.js'
+import type { Question, QuestionOptions, ReadQuestion } from '../../data/questions.js'
 import type { Prediction } from '../evaluate.js'
 
 /** A number with its 95 % interval over `n` replies. */
@@ -16,19 +16,12 @@ export interface Measure {
 /** Measures by group (a task, a split, `overall`), each by the name of the metric; in the order in which they are printed. */
 export type Metrics = Readonly<Record<string, Readonly<Record<string, Measure>>>>
 
-export interface BenchmarkFiles {
-  /** The file or folder that the command names. */
-  readonly path: string
-  /** What image paths are relative to; absent: what the benchmark's files say. */
-  readonly images?: string
-}
-
 export interface Benchmark {
   readonly name: string
   /** One line for `xcomposer eval --help`: the files that it reads, what it measures. */
   readonly summary: string
-  /** @throws InputError naming file, record and field of what is not as published */
-  load(files: BenchmarkFiles): readonly Question[]
+  /** @param path the file or folder that the command names @throws InputError naming file, record and field of what is not as published */
+  load(path: string, options: QuestionOptions): readonly ReadQuestion[]
   /** The numbers that are reported, from the asked questions' replies. */
   score(predictions: readonly Prediction[], questions: readonly Question[]): Metrics
 }

@@ -44,7 +44,7 @@ describe('POPE', () => {
     const line = (label: string, image = 'a.png') =>
       `${JSON.stringify({ question_id: 1, image, text: 'Is there a dog in the image?', label })}\n`
     for (const split of ['adversarial', 'popular', 'random']) writeFileSync(join(dir, `coco_pope_${split}.json`), line('no'))
-    const questions = pope.load({ path: dir, images })
+    const questions = pope.load(dir, { imageFolder: images })
     expect(questions.map(({ id }) => id)).toEqual(['adversarial-1', 'popular-1', 'random-1'])
     expect(questions[0]).toMatchObject({
       task: 'adversarial',
@@ -52,8 +52,8 @@ describe('POPE', () => {
       answers: ['no'],
     })
     writeFileSync(join(dir, 'coco_pope_random.json'), line('maybe') + line('yes', 'b.png'))
-    expect(() => pope.load({ path: dir, images })).toThrow(/coco_pope_random\.json: .*line 1.*label.*\n.*line 2.*b\.png/s)
-    expect(() => pope.load({ path: join(work, 'none') })).toThrow(/no such file or folder/)
+    expect(() => pope.load(dir, { imageFolder: images })).toThrow(/coco_pope_random\.json: .*line 1.*label.*\n.*line 2.*b\.png/s)
+    expect(() => pope.load(join(work, 'none'), {})).toThrow(/no such file or folder/)
   })
 })
 

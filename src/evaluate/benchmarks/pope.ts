@@ -4,14 +4,10 @@
  * over the splits.
  */
 import { readdirSync, statSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { InputError } from '../../common/errors.js'
-import { firstIssue } from '../../common/schema-issue.js'
-import { imagesOf } from '../../data/image-paths.js'
-import { readJsonRecords } from '../../data/jsonl.js'
-import { Mistakes } from '../../data/mistakes.js'
-import type { Question } from '../../data/questions.js'
+import { checkedRecord, type QuestionOptions, type ReadQuestion, readQuestionFile } from '../../data/questions.js'
 import { bootstrap } from '../metrics/bootstrap.js'
 import { wilson } from '../metrics/wilson.js'
 import { referenceYesNo } from '../reference-extraction.js'
@@ -42,33 +38,13 @@ function filesOf(path: string): readonly string[] {
   return found.map((name) => join(path, name))
 }
 
-function load(file: string, images: string | undefined): Question[] {
-  const mistakes = new Mistakes(file)
-  // The published files name images of one folder beside them.
-  const imageFile = imagesOf(file, images ?? dirname(file), '--images')
+function load(file: string, options: QuestionOptions): ReadQuestion[] {
   const split = splitOf(file)
-  const questions = readJsonRecords(file, mistakes).flatMap(({ value, where }, i): Question[] => {
-    const made = mistakes.gather(where, (): Question => {
-      const line = Line.safeParse(value)
-      if (!line.success) {
-        const { field, message } = firstIssue(line.error, value)
-        throw new InputError(`${field || 'record'}: ${message}`)
-      }
-      const { question_id: id = i, image, text, label } = line.data
-      const question = `Answer the question using a single word or phrase.${text}`
-      return {
-        id: `${split}-${id}`,
-        task: split,
-        images: [imageFile(image)],
-        question,
-        answers: [label],
-        scorer: 'reference-yes-no',
-      }
-    })
-    return made ? [made] : []
+  return readQuestionFile(file, options, (value, i) => {
+    const { question_id: id = i, image, text, label } = checkedRecord(Line, value)
+    const question = `Answer the question using a single word or phrase.${text}`
+    return { id: `${split}-${id}`, task: split, images: [image], question, answers: [label], scorer: 'reference-yes-no' }
   })
-  mistakes.stop()
-  return questions
 }
 
 interface Answered {
@@ -89,10 +65,8 @@ function share(items: readonly Answered[], of: (item: Answered) => boolean): Mea
 
 export const pope: Benchmark = {
   name: 'pope',
-  summary: 'a file or folder of POPE, {question_id, image, text, label} a line: accuracy, F1 of yes, share of yes',
-  load({ path, images }) {
-    return filesOf(path).flatMap((file) => load(file, images))
-  },
+  summary: 'POPE, {question_id, image, text, label} a line: accuracy, F1, share of yes',
+  load: (path, options) => filesOf(path).flatMap((file) => load(file, options)),
   score(predictions, questions) {
     const labels = new Map(questions.map(({ id, answers }) => [id, answers[0] === 'yes']))
     const splits = new Map<string, Answered[]>()

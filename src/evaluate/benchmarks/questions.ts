@@ -7,8 +7,8 @@ const right = ({ score, low, high, n }: Score): { readonly score: Measure } => (
 
 export const questions: Benchmark = {
   name: 'questions',
-  summary: 'JSON lines of {id, task, images, question, answers, scorer}: share of right replies (default)',
-  load: ({ path }) => readQuestions(path),
+  summary: 'questions of the form above: share of right replies (default)',
+  load: readQuestions,
   score(predictions) {
     const { overall, tasks } = report(predictions)
     return { ...Object.fromEntries(Object.entries(tasks).map(([task, score]) => [task, right(score)])), overall: right(overall) }

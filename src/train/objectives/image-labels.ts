@@ -3,10 +3,10 @@
  * with other images (its kind, its colour, what it makes one think of), which are the further answers, split at commas. The name is
  * the goal; the shared words are learned many times sooner and lead there. Knows records and labels, not graphs.
  */
-import { InputError } from '../common/errors.js'
-import { type TrainingRecord, turnText } from '../data/records.js'
-import type { Tokenizer } from '../text/tokenizer.js'
-import type { Batch } from './batch.js'
+import { InputError } from '../../common/errors.js'
+import { type TrainingRecord, turnText } from '../../data/records.js'
+import type { Tokenizer } from '../../text/tokenizer.js'
+import type { TrainingBatch } from '../batch.js'
 
 /** Class numbers by text. */
 export interface ImageClasses {
@@ -78,7 +78,7 @@ export function nameDirections(
 }
 
 /** The classes of the images of a batch that holds one image a row. */
-export function imageTargets(batch: Batch, tokenizer: Tokenizer, classes: ImageClasses): ImageTargets {
+export function imageTargets(batch: TrainingBatch, tokenizer: Tokenizer, classes: ImageClasses): ImageTargets {
   const names: ImageTarget[] = []
   const words: ImageTarget[] = []
   const tokens = batch.imagePositions.length / Math.max(1, batch.images)

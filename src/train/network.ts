@@ -1,0 +1,53 @@
+/** The model in a training graph: features, projected rows and hidden states over the inputs that `feeds.ts` fills. */
+import { embedding, type Graph, product, reshape, setRows, type Tensor } from '../engine/index.js'
+import type { ModelConfig } from '../model/config.js'
+import { sequenceAttention } from '../model/decoder/attention.js'
+import { decoder } from '../model/decoder/decoder.js'
+import { imageTokens, projectFeatures } from '../model/image-rows.js'
+import { embeddingTable } from '../model/parameter-spec.js'
+import { visionTower } from '../model/vision/tower.js'
+import type { Weights } from '../model/weights.js'
+import { rotaryPositions } from './feeds.js'
+
+export class Network {
+  constructor(
+    readonly config: ModelConfig,
+    readonly weights: Weights,
+  ) {}
+
+  /** Features of the batch's images: [images, patches, width]. */
+  features(g: Graph): Tensor {
+    const { vision } = this.config
+    if (!vision) throw new RangeError('a batch with images for a model without a vision tower')
+    const pixels = g.input('pixels', 'f32', ['images', 3, vision.imageSize, vision.imageSize])
+    return visionTower(g, this.weights, vision, pixels)
+  }
+
+  /** What the decoder reads in the images' place: [images, tokens, hidden]; [rows, hidden] of a tiled model. */
+  projected(g: Graph): Tensor {
+    const tiles = this.config.vision?.tiled ? g.input('tile_index', 'i64', ['image_rows', 2]) : undefined
+    return projectFeatures(g, this.weights, this.config, this.features(g), tiles ? { tiles } : {})
+  }
+
+  /** The decoder's output before the head: [batch, tokens, hidden]. */
+  hidden(g: Graph, images: boolean): Tensor {
+    const { decoder: c, vision } = this.config
+    const ids = g.input('ids', 'i64', ['batch', 'tokens'])
+    let x = embedding(g, this.weights.tensor(g, embeddingTable), ids, c.padId)
+    let image: Tensor | undefined
+    if (images) {
+      const rows = vision?.tiled ? 'image_rows' : product('images', imageTokens(this.config))
+      const projected = reshape(g, this.projected(g), [rows, c.hiddenSize])
+      image = g.input('image_index', 'i64', [rows, 2])
+      x = setRows(g, x, image, projected)
+    }
+    const half = [rotaryPositions(c), c.headDim / 2]
+    const attend = sequenceAttention(c, {
+      cos: g.input('cos', 'f32', half),
+      sin: g.input('sin', 'f32', half),
+      first: g.input('first', 'i64', [1]),
+      mask: g.input('mask', 'f32', [product(c.heads / c.kvHeads, 'tokens'), 'tokens']),
+    })
+    return decoder(g, this.weights, c, x, image, attend)
+  }
+}
