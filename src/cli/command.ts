@@ -42,11 +42,18 @@ export function readArgs(command: Pick<Command, 'name' | 'options'>, argv: reado
   const options: Options = { ...command.options, help: { type: 'boolean', short: 'h' } }
   const hint = `see ${program} ${command.name} --help`
   let parsed: { values: Record<string, unknown>; positionals: string[] }
+  let twice: string | undefined
   try {
-    parsed = parseArgs({ args: [...argv], options, allowPositionals: true })
+    const read = parseArgs({ args: withValues(argv, options), options, allowPositionals: true, tokens: true })
+    parsed = read
+    const given = read.tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []))
+    twice = given.find(
+      (name, i) => given.indexOf(name) < i && options[name]?.multiple !== true && options[name]?.type === 'string',
+    )
   } catch (error) {
     throw new InputError(`${command.name}: ${unknownOption(error, options) ?? firstSentence(error)}; ${hint}`)
   }
+  if (twice !== undefined) throw new InputError(`${command.name}: --${twice} is given twice, expected it once; ${hint}`)
   const { values, positionals } = parsed
   const text = (name: string) => {
     const value = values[name]
@@ -76,6 +83,20 @@ export function readArgs(command: Pick<Command, 'name' | 'options'>, argv: reado
       return found
     },
   }
+}
+
+/** "--temperature -1" as "--temperature=-1", so that the value is judged and not taken for an option. */
+function withValues(argv: readonly string[], options: Options): string[] {
+  const joined: string[] = []
+  let text = false
+  for (const arg of argv) {
+    const option = joined.at(-1)
+    text ||= option === '--'
+    const takesValue = option?.startsWith('--') === true && options[option.slice(2)]?.type === 'string'
+    if (!text && takesValue && /^-[\d.]/.test(arg)) joined[joined.length - 1] = `${option}=${arg}`
+    else joined.push(arg)
+  }
+  return joined
 }
 
 /** Exactly one positional argument. @throws InputError when there is none, or more */
