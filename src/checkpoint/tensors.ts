@@ -38,6 +38,15 @@ export interface TensorEntry {
   readonly byteLength: number
   /** Elements from one index to the next of each axis, where that is not row-major order end to end (a torch view). */
   readonly strides?: readonly number[]
+  /** Rows of other tensors that it consists of, in order; then `offset` means nothing. */
+  readonly parts?: readonly RowRange[]
+}
+
+/** Some rows (of the first axis) of a tensor. */
+export interface RowRange {
+  readonly entry: TensorEntry
+  readonly first: number
+  readonly count: number
 }
 
 const READ_BYTES = 1 << 24
@@ -68,6 +77,7 @@ export function sizeOf(where: string, dtype: Dtype, shape: readonly number[]): n
 
 /** The tensor's values as float32, in row-major order. F32, F16 and BF16 only, exactly; InputError for every other dtype. */
 export function readTensor(entry: TensorEntry): Float32Array {
+  if (entry.parts) return readRows(entry, 0, entry.shape[0] ?? 0)
   if (entry.strides) return gather(readTensor(span(entry)), entry.shape, entry.strides)
   const { dtype, byteLength } = entry
   if (dtype === 'F32') {
@@ -90,10 +100,36 @@ export function readTensor(entry: TensorEntry): Float32Array {
 /** Rows `first` to `first + count` of a matrix (or of any tensor's first axis) as float32, so that a large one need not be in memory. */
 export function readRows(entry: TensorEntry, first: number, count: number): Float32Array {
   const row = entry.shape.slice(1).reduce((a, b) => a * b, 1)
+  if (entry.parts) return gatherParts(entry.parts, first, count, row)
   if (entry.strides) return readTensor(entry).subarray(first * row, (first + count) * row)
   const bytes = row * BYTES[entry.dtype]
   const shape = [count, ...entry.shape.slice(1)]
   return readTensor({ ...entry, shape, offset: entry.offset + first * bytes, byteLength: count * bytes })
+}
+
+/**
+ * A tensor that consists of rows of others, whose rows are equally long; nothing is read. It names the first of their files.
+ * @throws InputError where one of them holds no floats
+ */
+export function composeRows(name: string, parts: readonly RowRange[]): TensorEntry {
+  const [{ entry } = { entry: undefined }] = parts
+  if (!entry) throw new RangeError(`${name}: no parts`)
+  for (const part of parts) checkFloat(part.entry)
+  const shape = [parts.reduce((sum, { count }) => sum + count, 0), ...entry.shape.slice(1)]
+  return { name, dtype: entry.dtype, shape, file: entry.file, offset: 0, byteLength: sizeOf(name, entry.dtype, shape), parts }
+}
+
+/** Rows `first` to `first + count` of what `parts` make up, each of `row` values. */
+function gatherParts(parts: readonly RowRange[], first: number, count: number, row: number): Float32Array {
+  const out = new Float32Array(count * row)
+  let start = 0
+  for (const part of parts) {
+    const from = Math.max(first, start)
+    const to = Math.min(first + count, start + part.count)
+    if (from < to) out.set(readRows(part.entry, part.first + from - start, to - from), (from - first) * row)
+    start += part.count
+  }
+  return out
 }
 
 /** Everything from the first to the last element of a strided tensor, as one row. */
@@ -125,7 +161,8 @@ function gather(values: Float32Array, shape: readonly number[], strides: readonl
  * for a tensor whose values do not stand end to end.
  */
 export function readRaw(entry: TensorEntry): Uint8Array {
-  if (entry.strides) throw new InputError(`${entry.file}: tensor ${describe(entry.name)}: a strided view has no bytes of its own`)
+  if (entry.strides || entry.parts)
+    throw new InputError(`${entry.file}: tensor ${describe(entry.name)}: a view of other tensors has no bytes of its own`)
   return readBytes(entry.file, entry.offset, entry.byteLength)
 }
 

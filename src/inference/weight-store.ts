@@ -154,7 +154,8 @@ export class WeightStore {
   }
 
   private floatsOf(entry: TensorEntry): Float32Array {
-    const mapped = entry.dtype === 'F32' && entry.offset % 4 === 0 && !entry.strides ? this.mapping(entry.file) : undefined
+    const mapped =
+      entry.dtype === 'F32' && entry.offset % 4 === 0 && !entry.strides && !entry.parts ? this.mapping(entry.file) : undefined
     const values = mapped ? new Float32Array(mapped.part(entry.offset, entry.byteLength)) : offHeap(readTensor(entry))
     const notice = nanNotice(entry, values)
     if (notice !== undefined) this.onNotice(notice)

@@ -1,6 +1,7 @@
 /** A model directory with its configuration, checked against each other before anything is allocated (SPEC 3, 14b). */
 import { existsSync } from 'node:fs'
 import { type ModelDirectory, openModelDirectory } from '../checkpoint/model-directory.js'
+import { underOurNames } from '../checkpoint/name-map/table.js'
 import { checkFloat, readTensor, type TensorEntry } from '../checkpoint/tensors.js'
 import { InputError } from '../common/errors.js'
 import type { BlockFormat } from '../engine/index.js'
@@ -26,8 +27,8 @@ export const blockSuffix = { values: '.blocks', scales: '.scales' } as const
  * @throws InputError naming file, tensor, expected and got
  */
 export function openModel(dir: string): OpenCheckpoint {
-  const directory = openModelDirectory(dir)
-  const config = parseModelConfig(directory.config, directory.path('config.json'), checkpointShapes(directory))
+  const { directory, config: json } = underOurNames(openModelDirectory(dir))
+  const config = parseModelConfig(json, directory.path('config.json'), checkpointShapes(directory))
   const specs = modelParameters(config)
   const formats = new Map<string, BlockFormat>()
   for (const spec of specs) {
