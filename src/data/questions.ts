@@ -1,14 +1,18 @@
 /**
  * Reading a question file: a JSON array or JSON lines of `{id, task, images, question, answers, scorer}`. Everything is checked
- * here, before the first question costs a forward pass. It knows nothing of models or scores.
+ * here, before the first question costs a forward pass. It knows nothing of models, and of scorers only their names.
  */
 import { z } from 'zod'
 import { InputError } from '../common/errors.js'
 import { firstIssue } from '../common/schema-issue.js'
-import { firstBox, SCORERS, type ScorerName } from '../evaluate/scorers.js'
+import { firstBox } from './box.js'
 import { imagePaths, imagesOf, MissingImageError } from './image-paths.js'
 import { readJsonRecords } from './jsonl.js'
 import { Mistakes } from './mistakes.js'
+
+/** How a reply may be judged; `evaluate/scorers.ts` says what each means. */
+export const SCORER_NAMES = ['exact', 'contains', 'choice', 'relaxed', 'box', 'reference-choice', 'reference-yes-no'] as const
+export type ScorerName = (typeof SCORER_NAMES)[number]
 
 export interface Question {
   readonly id: string
@@ -47,7 +51,7 @@ const Line = z.strictObject({
     .array(z.union([z.string(), z.number(), Box]))
     .min(1)
     .transform((answers) => answers.map((answer) => (Array.isArray(answer) ? `[${answer.join(', ')}]` : String(answer)))),
-  scorer: z.enum(Object.keys(SCORERS) as [ScorerName, ...ScorerName[]]),
+  scorer: z.enum(SCORER_NAMES),
 })
 
 /** What one record asks; its images as the record spells them. */

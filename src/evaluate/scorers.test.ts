@@ -2,8 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { goldenFolders } from '../../tests/support/golden-folders.js'
+import { firstBox, overlap } from '../data/box.js'
+import type { ScorerName } from '../data/questions.js'
 import { referenceChoice, referenceYesNo } from './reference-extraction.js'
-import { firstBox, isCorrect, overlap, type ScorerName } from './scorers.js'
+import { isCorrect } from './scorers.js'
 
 const cases: [ScorerName, string, string, boolean][] = [
   ['exact', ' The Red Square. ', 'red square', true],

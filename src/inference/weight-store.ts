@@ -16,11 +16,11 @@ import {
   type Tensor,
   Value,
 } from '../engine/index.js'
+import { dequantizeRows } from '../model/block-format.js'
 import { packedRowOrder, reorderRows } from '../model/decoder/attention.js'
 import { blockSuffix, nanNotice, type OpenCheckpoint } from '../model/open-checkpoint.js'
 import { embeddingTable } from '../model/parameter-spec.js'
 import type { Weights } from '../model/weights.js'
-import { dequantizeRows } from '../quantize/blocks.js'
 
 /** How often pages are given back while a session copies them. */
 const RELEASE_MS = 50

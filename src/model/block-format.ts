@@ -1,4 +1,4 @@
-/** Which tensors of a quantised model are stored in blocks, and in blocks of which size. It rounds nothing. */
+/** How a quantised model is stored: which tensors in blocks, of which size, and how blocks are read back. It rounds nothing. */
 import type { BlockFormat } from '../engine/index.js'
 import type { ParameterRole, ParameterSpec } from './parameter-spec.js'
 
@@ -21,4 +21,36 @@ export function tensorFormat({ part, role, shape }: ParameterSpec, format: Block
   if (part === 'decoder') return format
   const fits = (size: number): boolean => size > format.blockSize && (shape[1] as number) % size === 0
   return { bits: 8, blockSize: EIGHT_BIT_BLOCKS.find(fits) ?? format.blockSize }
+}
+
+/** A quantised [out, in] matrix in the engine's layout. */
+export interface Blocks {
+  /** [out, blocks, blockSize * bits / 8]. */
+  readonly values: Uint8Array
+  /** [out * blocks]. */
+  readonly scales: Float32Array
+}
+
+/** Restores `rows` consecutive rows from `first` on: [rows, in]. */
+export function dequantizeRows(
+  b: Blocks,
+  first: number,
+  rows: number,
+  inputs: number,
+  { bits, blockSize }: BlockFormat,
+): Float32Array {
+  const blocks = Math.ceil(inputs / blockSize)
+  const blob = (blockSize * bits) / 8
+  const middle = 1 << (bits - 1)
+  const out = new Float32Array(rows * inputs)
+  for (let r = 0; r < rows; r++) {
+    for (let i = 0; i < inputs; i++) {
+      const block = (first + r) * blocks + Math.floor(i / blockSize)
+      const j = i % blockSize
+      const byte = b.values[block * blob + (bits === 8 ? j : j >> 1)] as number
+      const q = bits === 8 ? byte : j & 1 ? byte >> 4 : byte & 15
+      out[r * inputs + i] = (q - middle) * (b.scales[block] as number)
+    }
+  }
+  return out
 }

@@ -4,14 +4,7 @@
  * known from two sums, and the best of all is taken. It needs no calibration data and beats max (absmax) rounding.
  */
 import type { BlockFormat } from '../engine/index.js'
-
-/** A quantised [out, in] matrix in the engine's layout. */
-export interface Blocks {
-  /** [out, blocks, blockSize * bits / 8]. */
-  readonly values: Uint8Array
-  /** [out * blocks]. */
-  readonly scales: Float32Array
-}
+import type { Blocks } from '../model/block-format.js'
 
 /** Shares of the largest magnitude that meet the end of the range; clipping it serves the many small values. */
 const SHARES = { 8: [1], 4: [1, 0.95, 0.9, 0.86, 0.82, 0.78, 0.74, 0.7] } as const
@@ -112,28 +105,4 @@ export function bestScale(values: Float32Array, start: number, end: number, rang
     }
   }
   return Math.fround(best)
-}
-
-/** Restores `rows` consecutive rows from `first` on: [rows, in]. */
-export function dequantizeRows(
-  b: Blocks,
-  first: number,
-  rows: number,
-  inputs: number,
-  { bits, blockSize }: BlockFormat,
-): Float32Array {
-  const blocks = Math.ceil(inputs / blockSize)
-  const blob = (blockSize * bits) / 8
-  const middle = 1 << (bits - 1)
-  const out = new Float32Array(rows * inputs)
-  for (let r = 0; r < rows; r++) {
-    for (let i = 0; i < inputs; i++) {
-      const block = (first + r) * blocks + Math.floor(i / blockSize)
-      const j = i % blockSize
-      const byte = b.values[block * blob + (bits === 8 ? j : j >> 1)] as number
-      const q = bits === 8 ? byte : j & 1 ? byte >> 4 : byte & 15
-      out[r * inputs + i] = (q - middle) * (b.scales[block] as number)
-    }
-  }
-  return out
 }

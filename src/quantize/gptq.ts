@@ -4,7 +4,8 @@
  * anew given all others. Both minimise the error of the layer's outputs by the Hessian H = X^T X of its inputs.
  */
 import { allocate, type BlockFormat } from '../engine/index.js'
-import { type Blocks, bestScale, emptyBlocks, type Range, rangeOf, roundTo, storeBlock } from './blocks.js'
+import type { Blocks } from '../model/block-format.js'
+import { bestScale, emptyBlocks, type Range, rangeOf, roundTo, storeBlock } from './blocks.js'
 import { columnFactors, dampedDiagonal, type Hessian } from './hessian.js'
 import type { MatrixProduct } from './matrix-product.js'
 

@@ -5,12 +5,12 @@
 import { readFileSync } from 'node:fs'
 import { readRaw, readTensor, type TensorEntry } from '../checkpoint/tensors.js'
 import { InputError } from '../common/errors.js'
+import { dequantizeRows } from '../model/block-format.js'
 import { type ModelConfig, parseModelConfig } from '../model/config.js'
 import { packedRowOrder } from '../model/decoder/attention.js'
 import { blockSuffix, type OpenCheckpoint, openModel, readParameter, tokenizerPath } from '../model/open-checkpoint.js'
 import type { ParameterSpec } from '../model/parameter-spec.js'
 import { modelParameters } from '../model/parameters.js'
-import { dequantizeRows } from '../quantize/blocks.js'
 import { withOverrides } from './model-overrides.js'
 import type { Recipe } from './recipe.js'
 
