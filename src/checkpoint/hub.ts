@@ -38,7 +38,7 @@ export interface PullProgress {
 
 /** A file that belongs to a model; code, images and other frameworks' weights stay where they are. */
 const WANTED =
-  /^(config\.json|generation_config\.json|preprocessor_config\.json|tokenizer\.model|tokenizer\.json|README\.md|LICENSE|.*\.index\.json)$/
+  /^(config\.json|generation_config\.json|preprocessor_config\.json|tokenizer\.model|tokenizer\.json|tokenizer_config\.json|README\.md|LICENSE|.*\.index\.json)$/
 const SAFETENSORS = /^[^/]+\.safetensors$/
 const TORCH = /^pytorch_model[^/]*\.bin$/
 /** Times a cut connection is taken up again without a byte in between. */

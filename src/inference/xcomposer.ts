@@ -57,7 +57,7 @@ export class XComposer implements AsyncDisposable {
     const tokenizer = Tokenizer.load(tokenizerPath(checkpoint))
     const { vocabularySize } = checkpoint.config.decoder
     if (tokenizer.size > vocabularySize) {
-      throw new InputError(`${dir}: tokenizer.model has ${tokenizer.size} pieces, config.json's vocab_size is ${vocabularySize}`)
+      throw new InputError(`${dir}: the tokenizer has ${tokenizer.size} pieces, config.json's vocab_size is ${vocabularySize}`)
     }
     if ('auto_map' in checkpoint.directory.config)
       options.onNotice?.(`${dir}: config.json names code to run (auto_map); it is ignored`)

@@ -154,6 +154,11 @@ function holdsNaN(values: Float32Array): boolean {
 /** Path of the model's tokenizer. @throws InputError when the directory has none */
 export function tokenizerPath(m: OpenCheckpoint): string {
   const path = m.directory.path('tokenizer.model')
-  if (!existsSync(path)) throw new InputError(`${path}: no such file; a model directory needs its tokenizer.model`)
+  const json = m.directory.path('tokenizer.json')
+  if (!existsSync(path) && existsSync(json)) return json
+  if (!existsSync(path))
+    throw new InputError(
+      `${path}: no such file; a model directory needs its tokenizer.model, or a tokenizer.json of byte-level BPE`,
+    )
   return path
 }

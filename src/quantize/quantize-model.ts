@@ -51,7 +51,13 @@ export interface QuantizationReport {
 }
 
 /** Files that go with a model unchanged. */
-const COPIED = ['tokenizer.model', 'preprocessor_config.json', 'generation_config.json']
+const COPIED = [
+  'tokenizer.model',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'preprocessor_config.json',
+  'generation_config.json',
+]
 /** Floats of a weight in memory at a time. */
 const PIECE_FLOATS = 1 << 24
 

@@ -8,6 +8,7 @@ import { InputError } from '../common/errors.js'
 import { encodeBpe, type Vocabulary } from './bpe.js'
 import { ByteRun, CleanUpStream, cleanUp } from './decode.js'
 import { byteOf, type Piece, parseSentencePieceModel } from './sentencepiece-model.js'
+import { type JsonTokenizer, readTokenizerJson } from './tokenizer-json.js'
 
 export const BEGIN_OF_TURN = '[UNUSED_TOKEN_146]'
 export const END_OF_TURN = '[UNUSED_TOKEN_145]'
@@ -42,14 +43,25 @@ export class Tokenizer {
   private readonly controls = new Map<string, number>()
   private readonly controlPattern: RegExp
   /** What each id decodes to: its text, or -1 - byte for byte pieces. */
-  private readonly surface: (string | number)[] = []
+  private readonly surface: (string | number | Uint8Array)[] = []
   private readonly special: Uint8Array
 
   /**
-   * Reads a SentencePiece `.model` file.
+   * Reads a SentencePiece `.model` file, or a tokenizer.json with its tokenizer_config.json.
    * @throws InputError when the file is missing, damaged or of a kind that we do not reproduce
    */
   static load(file: string): Tokenizer {
+    if (file.endsWith('.json')) {
+      const json = readTokenizerJson(file)
+      const pieces = json.pieces.map(
+        (piece, id): Piece => ({
+          text: piece?.text ?? `<hole ${id}>`,
+          score: 0,
+          kind: piece?.special ? 'control' : piece ? 'normal' : 'unused',
+        }),
+      )
+      return new Tokenizer(pieces, file, json)
+    }
     let bytes: Uint8Array
     try {
       const { size } = statSync(file)
@@ -72,6 +84,7 @@ export class Tokenizer {
   private constructor(
     private readonly pieces: readonly Piece[],
     name: string,
+    private readonly json?: JsonTokenizer,
   ) {
     this.size = pieces.length
     this.special = new Uint8Array(pieces.length)
@@ -84,7 +97,13 @@ export class Tokenizer {
     pieces.forEach((piece, id) => {
       this.ids.set(piece.text, id)
       scores[id] = piece.score
-      this.surface.push(piece.kind === 'byte' ? -1 - byteOf(piece.text, id, name) : piece.text.replaceAll(SPACE, ' '))
+      this.surface.push(
+        json
+          ? (json.pieces[id]?.bytes ?? new Uint8Array(0))
+          : piece.kind === 'byte'
+            ? -1 - byteOf(piece.text, id, name)
+            : piece.text.replaceAll(SPACE, ' '),
+      )
       if (piece.kind === 'control' || piece.kind === 'unknown') this.special[id] = 1
       if (piece.kind === 'byte') {
         byteIds[byteOf(piece.text, id, name)] = id
@@ -110,6 +129,7 @@ export class Tokenizer {
       bytes: bytePieces > 0 ? byteIds : undefined,
       unknown: this.unkId,
     }
+    if (json) this.nameControls(json)
     const spellings = [...this.controls.keys()].sort((a, b) => b.length - a.length)
     this.controlPattern = new RegExp(spellings.map((s) => s.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|'), 'g')
     const required = (text: string): number => {
@@ -123,6 +143,19 @@ export class Tokenizer {
     this.padId = this.eosId
     this.beginOfTurnId = required(BEGIN_OF_TURN)
     this.endOfTurnId = required(END_OF_TURN)
+  }
+
+  /** The pieces that a tokenizer.json has in the places of ours. */
+  private nameControls({ bos, eos }: JsonTokenizer): void {
+    for (const [ours, theirs] of [
+      ['<s>', bos],
+      ['</s>', eos],
+      [BEGIN_OF_TURN, '<|im_start|>'],
+      [END_OF_TURN, '<|im_end|>'],
+    ] as const) {
+      const id = this.controls.get(ours) ?? this.controls.get(theirs)
+      if (id !== undefined) this.controls.set(ours, id)
+    }
   }
 
   /** The id of a piece as the file spells it (space is U+2581), or undefined. */
@@ -148,7 +181,9 @@ export class Tokenizer {
     const out: number[] = []
     let plain = ''
     const flush = (): void => {
-      if (plain !== '') encodeBpe(plain.replace(/\p{Surrogate}/gu, '\ufffd').replaceAll(' ', SPACE), this.vocabulary, out)
+      const text = plain.replace(/\p{Surrogate}/gu, '\ufffd')
+      if (plain !== '' && this.json) for (const id of this.json.encode(text)) out.push(id)
+      else if (plain !== '') encodeBpe(text.replaceAll(' ', SPACE), this.vocabulary, out)
       plain = ''
     }
     for (const run of runs) {
@@ -197,13 +232,13 @@ export class Tokenizer {
       }
     }
     out += chunk + run.flush()
-    return (options.cleanUp ?? true) ? cleanUp(out) : out
+    return (options.cleanUp ?? this.json?.cleanUp ?? true) ? cleanUp(out) : out
   }
 
   /** A decoder for ids that arrive one by one; its pieces concatenate to `decode` of all ids. */
   stream(): TextStream {
     const run = new ByteRun()
-    const clean = new CleanUpStream()
+    const clean = (this.json?.cleanUp ?? true) ? new CleanUpStream() : { push: (text: string) => text, end: () => '' }
     return {
       push: (id) => {
         this.pieceAt(id)
@@ -215,6 +250,7 @@ export class Tokenizer {
 
   private surfaceOf(id: number, run: ByteRun): string {
     const surface = this.surface[id] ?? ''
+    if (typeof surface === 'object') return [...surface].map((byte) => run.push(byte)).join('')
     return typeof surface === 'number' ? run.push(-1 - surface) : run.flush() + surface
   }
 

@@ -39,6 +39,10 @@ function continued(recipe: Recipe, dir: string): StartingPoint {
   const model = openModel(dir)
   const initial = new Map(model.specs.map((s) => [s.name, readFloats(model, s)]))
   const tokenizer = recipe.tokenizer ?? tokenizerPath(model)
+  if (tokenizer.endsWith('.json'))
+    throw new InputError(
+      `${tokenizer}: training starts only from models with a tokenizer.model; name one in the recipe's "tokenizer"`,
+    )
   const { quantization, ...config } = model.config
   const { quantization_config: _, ...configJson } = model.directory.config as Record<string, unknown>
   const notices = quantization

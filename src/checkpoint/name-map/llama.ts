@@ -36,8 +36,10 @@ const schema = z.looseObject({
   tie_word_embeddings: z.boolean().default(false),
   prompt_bos: z.unknown().optional(),
   adapter: z.unknown().optional(),
-  quantization_config: z.unknown().optional(),
 })
+
+/** Settings that are no family's own: what was added to such a decoder here. */
+const OURS = ['quantization_config', 'vision_config', 'img_size', 'hd', 'projector'] as const
 
 type Settings = z.infer<typeof schema>
 
@@ -125,7 +127,7 @@ export const llama: NameMap = {
       ...(c.pad_token_id !== undefined && c.pad_token_id !== null && c.pad_token_id >= 0 ? { pad_token_id: c.pad_token_id } : {}),
       prompt_bos: c.prompt_bos ?? 'first',
       adapter: c.adapter ?? { type: 'none' },
-      ...(c.quantization_config ? { quantization_config: c.quantization_config } : {}),
+      ...Object.fromEntries(OURS.flatMap((key) => (c[key] === undefined || c[key] === null ? [] : [[key, c[key]]]))),
     }
   },
 

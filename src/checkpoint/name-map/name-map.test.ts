@@ -232,3 +232,21 @@ it('a LLaMA directory answers through chat and is quantised through quantize', a
   expect(await call('quantize', dir, out, '--bits', '8', '--block', '32')).toMatchObject({ code: 0 })
   expect(await chat(out, 'hi')).toMatchObject({ code: 0 })
 })
+
+it('a LLaMA directory with a tokenizer.json in place of tokenizer.model answers, quantised too', async () => {
+  const dir = llamaDirectory()
+  const byte = (b: number) => ((b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174 ? b : undefined)
+  let next = 256
+  const vocab = Object.fromEntries(Array.from({ length: 256 }, (_, b) => [String.fromCharCode(byte(b) ?? next++), b]))
+  const added_tokens = ['</s>', '<|im_start|>', '<|im_end|>'].map((content, i) => ({ id: 256 + i, content, special: true }))
+  // The golden's remaining ids, so that whatever it answers can be read.
+  for (let id = 259; id < 512; id++) vocab[`${String.fromCharCode(97 + (id % 26))}${id}`] = id
+  const json = { added_tokens, pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false }, decoder: { type: 'ByteLevel' } }
+  const whole = { ...json, normalizer: null, post_processor: null, model: { type: 'BPE', vocab, merges: [] } }
+  writeFileSync(join(dir, 'tokenizer.json'), JSON.stringify(whole))
+  writeFileSync(join(dir, 'tokenizer_config.json'), JSON.stringify({ eos_token: '</s>' }))
+  expect(await chat(dir, 'hi')).toMatchObject({ code: 0 })
+  const out = join(root, 'json-quantised')
+  expect(await call('quantize', dir, out, '--bits', '8', '--block', '32')).toMatchObject({ code: 0 })
+  expect(await chat(out, 'hi')).toMatchObject({ code: 0 })
+})
