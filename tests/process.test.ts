@@ -1,6 +1,6 @@
 /** The built command as a process: interrupts, closed pipes, standard input. */
 import { spawn, spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, cpSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -113,4 +113,12 @@ describe.skipIf(process.platform === 'win32')('pipes', () => {
       expect(shell(command).stdout, command).toBe(whole.stdout)
     }
   })
+})
+
+it.runIf(process.platform === 'linux')('output that a full disk cannot take ends with 1 and a line', () => {
+  const full = openSync('/dev/full', 'w')
+  const { status, stderr } = spawnSync(process.execPath, [bin, 'inspect'], { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' })
+  closeSync(full)
+  expect(status).toBe(1)
+  expect(stderr).toMatch(/^xcomposer: ENOSPC[^\n]*\n$/)
 })

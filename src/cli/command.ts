@@ -42,18 +42,11 @@ export function readArgs(command: Pick<Command, 'name' | 'options'>, argv: reado
   const options: Options = { ...command.options, help: { type: 'boolean', short: 'h' } }
   const hint = `see ${program} ${command.name} --help`
   let parsed: { values: Record<string, unknown>; positionals: string[] }
-  let twice: string | undefined
   try {
-    const read = parseArgs({ args: withValues(argv, options), options, allowPositionals: true, tokens: true })
-    parsed = read
-    const given = read.tokens.flatMap((token) => (token.kind === 'option' ? [token.name] : []))
-    twice = given.find(
-      (name, i) => given.indexOf(name) < i && options[name]?.multiple !== true && options[name]?.type === 'string',
-    )
+    parsed = parseArgs({ args: withValues(argv, options), options, allowPositionals: true })
   } catch (error) {
     throw new InputError(`${command.name}: ${unknownOption(error, options) ?? firstSentence(error)}; ${hint}`)
   }
-  if (twice !== undefined) throw new InputError(`${command.name}: --${twice} is given twice, expected it once; ${hint}`)
   const { values, positionals } = parsed
   const text = (name: string) => {
     const value = values[name]

@@ -37,7 +37,6 @@ describe('xcomposer', () => {
     ],
     [['chat', '--tempreature=1', 'hi'], /unknown option --tempreature; did you mean --temperature\?/],
     [['chat', '--temperature', '-1', 'hi'], /^xcomposer: --temperature: expected a number from 0 to 10, got "-1"/],
-    [['chat', '--seed', '1', '--seed=2', 'hi'], /^xcomposer: chat: --seed is given twice, expected it once; see/],
     [['chat', '-x', 'hi'], /unknown option -x; see/],
     [['chat', '--hd-num', '4', '--max-tiles', '5', 'hi'], /--hd-num: is another name of --max-tiles, got 4 and 5/],
     [['chat', '--image', '-'], /--image -: standard input is the picture; write the question after the options/],

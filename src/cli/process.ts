@@ -25,7 +25,12 @@ export async function runProcess(work: (io: Io) => Promise<number>): Promise<voi
   process.on('uncaughtException', failed)
   const code = await work(processIo(interrupt.signal))
   // An empty write comes back after everything before it, also where pipes are asynchronous.
-  process.stdout.write('', () => process.exit(interrupt.signal.aborted && code === 0 ? 130 : code))
+  process.stdout.write('', () => {
+    // A full disk is told of only here where the output is a file.
+    const lost: (Error & { code?: string }) | null = process.stdout.errored
+    if (lost && lost.code !== 'EPIPE') failed(lost)
+    process.exit(interrupt.signal.aborted && code === 0 ? 130 : code)
+  })
 }
 
 /** The last resort: one line in place of a stack. */
