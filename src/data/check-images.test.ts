@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { checkImage } from '../image/check.js'
+import { decodeImage } from '../image/decode.js'
 import { badImageLines, checkImages } from './check-images.js'
 
 const dir = mkdtempSync(join(tmpdir(), 'check-images-'))
@@ -57,4 +58,29 @@ it('stops when told to', async () => {
   const stop = new AbortController()
   const uses = Array.from({ length: 20 }, (_, i) => ({ file: path(`${i}.jpg`), where: '' }))
   await expect(checkImages(uses, { signal: stop.signal, onProgress: () => stop.abort() })).rejects.toThrow(/abort/i)
+})
+
+it('gives each of several damaged files the reason that it has alone', async () => {
+  const blank = sharp({ create: { width: 64, height: 64, channels: 3, background: '#a63' } }).composite([
+    {
+      input: await sharp({ text: { text: 'damage' } })
+        .png()
+        .toBuffer(),
+    },
+  ])
+  const files: string[] = []
+  for (const format of ['gif', 'png', 'webp', 'jpeg', 'tiff'] as const) {
+    const whole = await blank.clone().toFormat(format).toBuffer()
+    for (const share of [0.4, 0.7]) {
+      const file = path(`${format}-${share}.${format}`)
+      writeFileSync(file, whole.subarray(0, Math.floor(share * whole.length)))
+      files.push(file)
+    }
+  }
+  const bad = await checkImages(files.map((file) => ({ file, where: 'data.json: record 0' })))
+  expect(bad.length).toBeGreaterThanOrEqual(4)
+  for (const { file, problem } of bad) {
+    const alone = await decodeImage(file, { wanted: [1, 1] }).catch((error: Error) => error.message)
+    expect(problem).toBe(alone)
+  }
 })

@@ -3,7 +3,10 @@
  * middle. It knows no records, only where each file is named.
  */
 import { availableParallelism } from 'node:os'
-import { checkImage } from '../image/check.js'
+import { checkImage, checkImageAlone } from '../image/check.js'
+
+/** Bad images whose reasons are shown. */
+const SHOWN = 10
 
 /** A use of an image file. */
 export interface ImageUse {
@@ -54,6 +57,11 @@ export async function checkImages(uses: readonly ImageUse[], options: CheckImage
   }
   // Two more than decode at the same time, so that reading goes on meanwhile.
   await Promise.all(Array.from({ length: Math.min(files.length, availableParallelism() + 2) }, work))
+  for (const file of files.filter((name) => problems.has(name)).slice(0, SHOWN)) {
+    const own = await checkImageAlone(file)
+    if (own === undefined) problems.delete(file)
+    else problems.set(file, own)
+  }
   return files.flatMap((file) => {
     const problem = problems.get(file)
     return problem === undefined ? [] : [{ file, where: places.get(file) ?? [], problem }]
@@ -61,7 +69,7 @@ export async function checkImages(uses: readonly ImageUse[], options: CheckImage
 }
 
 /** The first ten bad images, one line each, and how many there are beyond: for an error or a warning. */
-export function badImageLines(bad: readonly BadImage[], most = 10): string[] {
+export function badImageLines(bad: readonly BadImage[], most = SHOWN): string[] {
   const lines = bad.slice(0, most).map(({ where, problem }) => {
     const [first = '', ...more] = where
     return `${first}${more.length > 0 ? ` and ${more.length} more` : ''}: image ${problem}`

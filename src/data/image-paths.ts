@@ -58,19 +58,20 @@ export function imagesOf(file: string, folder: string | undefined, option: strin
   return (path) => {
     let found = known.get(path)
     if (found === undefined) {
-      found = resolved(confined, path)
+      found = resolved(confined, path, option)
       known.set(path, found)
     }
     return found
   }
 }
 
-function resolved(confined: ImageFile, path: string): string {
+function resolved(confined: ImageFile, path: string, option: string): string {
   try {
     return confined(path)
   } catch (error) {
     if (!(error instanceof ConfinedPathError)) throw error
-    const message = `image ${error.message}`
+    const elsewhere = error.problem === 'outside' ? `, or name the folder of the images with ${option}` : ''
+    const message = `image ${error.message}${elsewhere}`
     throw error.problem === 'missing' || error.problem === 'no-file' ? new MissingImageError(message) : new InputError(message)
   }
 }

@@ -28,6 +28,17 @@ export async function checkImage(file: string): Promise<string | undefined> {
   return problem
 }
 
+/**
+ * What is wrong with a file that did not decode, asked again while no other is decoded: libvips keeps one text of its last errors, and files
+ * that fail side by side are given each other's.
+ */
+export async function checkImageAlone(file: string): Promise<string | undefined> {
+  const problem = await problemOf(file)
+  const state = await stateOf(file)
+  if (state !== undefined) remember(file, state, problem)
+  return problem
+}
+
 async function problemOf(file: string): Promise<string | undefined> {
   try {
     await decodeImage(file, { wanted: SMALLEST })

@@ -135,7 +135,9 @@ export class Tokenizer {
     const required = (text: string): number => {
       const id = this.controls.get(text)
       if (id === undefined)
-        throw new InputError(`${name}: has no control piece ${text}; train it with this piece as control or user-defined symbol`)
+        throw new InputError(
+          `${name}: has no control piece ${text}; chats are laid out in ChatML, which needs it (or <|im_start|> and <|im_end|> in a tokenizer.json)`,
+        )
       return id
     }
     this.bosId = required('<s>')
