@@ -3,13 +3,12 @@ import { createReadStream, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ChatImage } from '../chat/chat.js'
 import { InputError } from '../common/errors.js'
+import { MAX_IMAGE_BYTES } from '../image/read-file.js'
 import type { Io } from './io.js'
 import { pastedPath } from './pasted-path.js'
 
 /** The value that stands for standard input. */
 export const STANDARD_INPUT = '-'
-/** What a pipe may bring; the decoder takes no more either. */
-const MOST_BYTES = 200 * 1024 * 1024
 /** Names that pictures have, to find one in a folder or on a line. What a file is shows in its bytes. */
 export const PICTURE = /\.(png|jpe?g|webp|gif|avif|tiff?|hei[cf])$/i
 const PICTURES = 'a PNG, JPEG, WebP, GIF, AVIF or TIFF picture'
@@ -45,7 +44,8 @@ async function readAll(stream: NodeJS.ReadableStream, name: string, signal: Abor
     signal.throwIfAborted()
     const bytes = Buffer.from(chunk)
     size += bytes.length
-    if (size > MOST_BYTES) throw new InputError(`--image: ${name} gives more than ${MOST_BYTES} bytes; expected one picture`)
+    if (size > MAX_IMAGE_BYTES)
+      throw new InputError(`--image: ${name} gives more than ${MAX_IMAGE_BYTES} bytes; expected one picture`)
     chunks.push(bytes)
   }
   if (size === 0) throw new InputError(`--image: ${name} gave nothing; expected ${PICTURES}`)

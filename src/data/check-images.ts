@@ -4,9 +4,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { checkImage, checkImageAlone } from '../image/check.js'
-
-/** Bad images whose reasons are shown. */
-const SHOWN = 10
+import { SHOWN } from './mistakes.js'
 
 /** A use of an image file. */
 export interface ImageUse {

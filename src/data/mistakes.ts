@@ -28,17 +28,6 @@ export class Mistakes {
     if (this.first.length < SHOWN) this.first.push({ where, message })
   }
 
-  /** What `work` gives; an InputError of it is kept as a mistake at `where` instead. */
-  gather<T>(where: () => string, work: () => T): T | undefined {
-    try {
-      return work()
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error
-      this.add(where(), error.message)
-      return undefined
-    }
-  }
-
   /** @throws MistakesError with the first ten mistakes and their number, when there are any */
   stop(): void {
     const [only, ...others] = this.first

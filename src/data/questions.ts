@@ -6,7 +6,8 @@ import { z } from 'zod'
 import { InputError } from '../common/errors.js'
 import { firstIssue } from '../common/schema-issue.js'
 import { firstBox } from './box.js'
-import { imagePaths, imagesOf, MissingImageError } from './image-paths.js'
+import { gatherRecords, type OnMissing } from './gather-records.js'
+import { imagePaths, imagesOf } from './image-paths.js'
 import { readJsonRecords } from './jsonl.js'
 import { Mistakes } from './mistakes.js'
 
@@ -35,7 +36,7 @@ export interface QuestionOptions {
   /** What image paths are relative to (default: the file's folder). */
   readonly imageFolder?: string
   /** Questions with an image that is missing are left out and told here; without it they are mistakes. */
-  readonly onMissing?: (where: string, message: string) => void
+  readonly onMissing?: OnMissing
 }
 
 const Box = z.tuple([z.number(), z.number(), z.number(), z.number()])
@@ -81,22 +82,14 @@ export function readQuestionFile(
   const mistakes = new Mistakes(file)
   const records = readJsonRecords(file, mistakes)
   const imageFile = imagesOf(file, imageFolder, '--images')
-  const questions: ReadQuestion[] = []
   const places = new Map<string, () => string>()
-  for (const [index, { value, where }] of records.entries()) {
-    try {
-      const question = read(value, index)
-      const before = places.get(question.id)
-      if (before) throw new InputError(`id: "${question.id}" already stands in ${before()}; ids must be unique`)
-      places.set(question.id, where)
-      questions.push({ ...question, images: question.images.map(imageFile), where })
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error
-      if (onMissing && error instanceof MissingImageError) onMissing(where(), error.message)
-      else mistakes.add(where(), error.message)
-    }
-  }
-  mistakes.stop()
+  const questions = gatherRecords(records, mistakes, onMissing, ({ value, where }, index): ReadQuestion => {
+    const question = read(value, index)
+    const before = places.get(question.id)
+    if (before) throw new InputError(`id: "${question.id}" already stands in ${before()}; ids must be unique`)
+    places.set(question.id, where)
+    return { ...question, images: question.images.map(imageFile), where }
+  })
   if (records.length === 0) throw new InputError(`${file}: no questions; expected a JSON array or JSON lines of them`)
   return questions
 }

@@ -6,7 +6,8 @@
 import { InputError } from '../common/errors.js'
 import { describe, isRecord } from '../common/json.js'
 import { recordReader } from './formats/index.js'
-import { imagesOf, MissingImageError } from './image-paths.js'
+import { gatherRecords, type OnMissing } from './gather-records.js'
+import { imagesOf } from './image-paths.js'
 import { readJsonRecords } from './jsonl.js'
 import { Mistakes } from './mistakes.js'
 import type { TrainingRecord } from './records.js'
@@ -17,7 +18,7 @@ export interface ReadOptions {
   /** What image paths are relative to (default: the file's folder). */
   readonly imageFolder?: string
   /** Records with an image that is missing are left out and told here; without it they are mistakes. */
-  readonly onMissing?: (where: string, message: string) => void
+  readonly onMissing?: OnMissing
 }
 
 /**
@@ -33,7 +34,6 @@ export function readRecords(file: string, { format, imageFolder, onMissing }: Re
     format,
   )
   const imageFile = imagesOf(file, imageFolder, 'image_folder')
-  const records: TrainingRecord[] = []
   const one = (value: unknown, where: () => string): TrainingRecord => {
     if (!isRecord(value)) throw new InputError(`expected an object, got ${describe(value)}`)
     if (Object.hasOwn(value, 'text') && !Object.hasOwn(value, 'conversations') && !Object.hasOwn(value, 'messages'))
@@ -41,16 +41,7 @@ export function readRecords(file: string, { format, imageFolder, onMissing }: Re
     const { conversation, images, flags } = readRecord(value)
     return { kind: 'conversation', conversation, images: images.map(imageFile), ...flags, where }
   }
-  for (const { value, where } of read) {
-    try {
-      records.push(one(value, where))
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error
-      if (onMissing && error instanceof MissingImageError) onMissing(where(), error.message)
-      else mistakes.add(where(), error.message)
-    }
-  }
-  mistakes.stop()
+  const records = gatherRecords(read, mistakes, onMissing, ({ value, where }) => one(value, where))
   if (read.length === 0) throw new InputError(`${file}: no records; expected a JSON array or JSON lines of them`)
   return records
 }

@@ -1,9 +1,7 @@
 /** Before the first step: which records teach nothing, because their answers lie behind max_length, and whether any is left. */
 import { InputError } from '../common/errors.js'
+import { SHOWN } from '../data/mistakes.js'
 import type { Dataset } from './dataset.js'
-
-/** Records named one by one. */
-const NAMED = 10
 
 /**
  * Names the records of which nothing is learned.
@@ -24,8 +22,8 @@ export function checkTargets(
       `${dataset.sources.map(({ file }) => file).join(', ')}: the answer of every record begins after max_length ${maxLength}, nothing can be learned; raise max_length or shorten the questions`,
     )
   }
-  for (const { file, record } of empty.slice(0, NAMED))
+  for (const { file, record } of empty.slice(0, SHOWN))
     onNotice(`${file}: record ${record}: its answer begins after max_length ${maxLength}, nothing of it is learned`)
-  if (empty.length > NAMED)
+  if (empty.length > SHOWN)
     onNotice(`${empty.length} of ${dataset.size} records teach nothing; raise max_length or leave them out`)
 }
