@@ -76,6 +76,9 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     tokenizer,
     imageSize: start.config.vision?.imageSize ?? 0,
     imageTokens: imageTokens(start.config),
+    patches: start.config.vision?.patches ?? 0,
+    labelRecords: recipe.stage === 'vision' || recipe.stage === 'align',
+    drawThreads: recipe.drawThreads,
     ...(start.config.vision?.tiled ? { tiling: tilingOf(recipe, start.config) } : {}),
     batchSize: recipe.batchSize,
     maxLength: recipe.maxLength,
@@ -87,8 +90,9 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     ...(options.signal ? { signal: options.signal } : {}),
   })
   checkTargets(dataset, recipe.maxLength, options.onNotice)
-  const { records } = dataset
-  const objective = createObjective(recipe.stage, { config: start.config, initial: start.initial, tokenizer, records })
+  const { labels } = dataset
+  const { config, initial } = start
+  const objective = createObjective(recipe.stage, { config, initial, tokenizer, labels, labelWeight: recipe.labelLoss })
   const specs = [...start.specs, ...objective.parameters]
   for (const [name, values] of objective.initial) start.initial.set(name, values)
   const { rank, size } = options.communicator ?? alone
@@ -107,6 +111,7 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
   } finally {
     optimizer.dispose()
     graph.dispose()
+    await dataset.dispose()
   }
 }
 
