@@ -32,6 +32,15 @@ export interface RecipeData {
   readonly imageFolder?: string
 }
 
+export interface RecipeProbe {
+  /** Question files. */
+  readonly files: readonly string[]
+  /** Steps between two probes. */
+  readonly every: number
+  /** Questions of each task, the first ones. */
+  readonly questions: number
+}
+
 /** A recipe with every value filled in; paths are absolute. */
 export interface Recipe {
   readonly file: string
@@ -85,6 +94,8 @@ export interface Recipe {
   /** The parts that are not frozen. */
   readonly train: readonly ModelPart[]
   readonly seed: number
+  /** Questions asked as the run goes on, for learning curves. */
+  readonly probe?: RecipeProbe
   readonly checkpointEvery: number
   /** Checkpoints kept, the newest ones. */
   readonly keep: number
@@ -163,6 +174,9 @@ const Schema = z
     plora_init: z.enum(['zero_b', 'literal']).default('zero_b'),
     freeze: z.array(frozenPart).optional(),
     seed: z.int().min(0).default(0),
+    probe: z
+      .strictObject({ files: z.array(path).min(1), every: count(1_000_000_000), questions: count(100_000).default(50) })
+      .optional(),
     checkpoint_every: count(1_000_000_000).optional(),
     keep: count(1_000_000).default(2),
     threads: count(1024).optional(),
@@ -267,6 +281,9 @@ export function loadRecipe(file: string): Recipe {
     freeze: modelParts.filter((group) => frozen.includes(group)),
     train: modelParts.filter((group) => !frozen.includes(group)),
     seed: value.seed,
+    ...(value.probe
+      ? { probe: { ...value.probe, files: value.probe.files.map((name, i) => existing(['probe', 'files', i], name, 'file')) } }
+      : {}),
     checkpointEvery: value.checkpoint_every ?? Math.min(Math.ceil(value.steps / 10), MAX_CHECKPOINT_STEPS),
     keep: value.keep,
     threads: value.threads ?? availableParallelism(),
@@ -326,6 +343,9 @@ export function describeRecipe(recipe: Recipe): string {
     ['vision layer decay', recipe.vitLayerDecay === 1 ? 'off' : recipe.vitLayerDecay],
     ['optimizer', describeOptimizer(recipe.optimizer, recipe)],
     ['PLoRA init', recipe.ploraInit],
+    ...(recipe.probe
+      ? ([['probe', `every ${recipe.probe.every} steps, ${recipe.probe.questions} questions a task`]] as [string, string][])
+      : []),
     ['checkpoint', `every ${recipe.checkpointEvery} steps, the last ${recipe.keep} kept`],
     ['seed', recipe.seed],
     ['threads', recipe.threads],
