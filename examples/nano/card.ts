@@ -16,6 +16,7 @@ import { imageTokens } from '../../src/model/image-rows.js'
 import { openModel } from '../../src/model/open-checkpoint.js'
 import type { ModelPart } from '../../src/model/parameter-spec.js'
 import type { StepMetrics } from '../../src/train/state.js'
+import { curvesSvg } from './curves.js'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const work = join(root, 'recipes', 'nano', 'work')
@@ -69,7 +70,9 @@ async function main(): Promise<void> {
   }
   model.dispose()
   writeFileSync(join(dir, 'scores.json'), `${JSON.stringify({ scores, baselines, runs }, null, 2)}\n`)
-  writeFileSync(join(dir, 'README.md'), card(dir, scores, baselines, sources, runs))
+  const curves = curvesSvg(process.argv.slice(3))
+  if (curves) writeFileSync(join(dir, 'curves.svg'), curves)
+  writeFileSync(join(dir, 'README.md'), card(dir, scores, baselines, sources, runs, curves !== undefined))
 }
 
 interface RunSummary {
@@ -100,6 +103,7 @@ function card(
   baselines: Record<string, Baseline>,
   sources: readonly Source[],
   runs: readonly RunSummary[],
+  curves: boolean,
 ): string {
   const { specs, config } = openModel(dir)
   const millions = (part?: ModelPart) =>
@@ -149,6 +153,7 @@ Written by \`node dist/examples/nano/card.js ${relative(root, dir)}\` from \`rec
 |---|---|---|---|
 ${runs.map((r) => `| ${r.name} | ${r.steps} | ${r.loss.toFixed(3)} | ${r.hours.toFixed(2)} |`).join('\n')}
 
+${curves ? 'Percent right on the first 50 held-out questions of each task as training goes on (`probe` of the recipes):\n\n![Learning curves](curves.svg)\n' : ''}
 The stages are those of \`recipes/nano\`; the decoder is the mean of the fine-tuned one and the one before (\`average.ts\`). \`docs/log.md\` says
 where a run differed from its recipe.
 
