@@ -12,7 +12,7 @@ import { chat } from './chat.js'
 import { encodeOpened } from './images.js'
 import { type LikeliestAnswersOptions, likeliestAnswers } from './likeliest.js'
 import type { ChatMessage } from './messages.js'
-import { openRequest } from './request.js'
+import { countTokens, openRequest } from './request.js'
 
 const dir = writeRandomModel({ ...smallConfig, vocab_size: 6000, prompt_bos: 'first', max_length: 200 })
 copyFileSync(fileURLToPath(new URL('../../models/nano/tokenizer.model', import.meta.url)), join(dir, 'tokenizer.model'))
@@ -77,4 +77,15 @@ it('refuse what changes probabilities, and a count out of range', async () => {
   const hot = { temperature: 2 } as LikeliestAnswersOptions
   await expect(likeliestAnswers(model, [question], hot)).rejects.toThrow('"temperature" is not known here')
   await expect(likeliestAnswers(model, [question], { count: 0 })).rejects.toThrow('count: got 0')
+})
+
+it('are found up to the end of the context, where fewer may be complete', async () => {
+  const long: ChatMessage = { role: 'user', content: 'a b '.repeat(90) }
+  const { promptTokens } = await countTokens(model, [long])
+  expect(model.contextLength - promptTokens).toBeLessThan(20)
+  expect((await likeliestAnswers(model, [long], { count: 2 })).answers).toHaveLength(2)
+  // One id: the end.
+  const { answers, exact } = await likeliestAnswers(model, [long], { count: 2, maxNewTokens: 1 })
+  expect(answers.map(({ ids }) => ids)).toEqual([[]])
+  expect(exact).toBe(false)
 })

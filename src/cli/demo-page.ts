@@ -70,10 +70,13 @@ ${summary(answers)}
 ${cards.join('\n')}
 </div>
 </section>
+<div class="articles">
 ${written.join('\n')}
+</div>
 <section id="try" aria-labelledby="try-title">
 <h2 id="try-title">Try it <span lang="zh-Hans">试一试</span></h2>
-<pre tabindex="0" aria-label="Commands"><code>${commands.map(escapeHtml).join('\n')}</code></pre>
+<p>In the folder of the project, with pictures and subjects of your own: <span lang="zh-Hans">在项目文件夹中运行，图片和主题可换成自己的：</span></p>
+<pre role="group" tabindex="0" aria-label="Commands"><code>${commands.map(escapeHtml).join('\n')}</code></pre>
 </section>
 </main>
 <footer>

@@ -6,8 +6,8 @@ export const demoStyle = `${pageBase}
 @media (prefers-color-scheme:dark){:root{--right:#7cc58d;--wrong:#e0876d;--raised:#1e1c19}}
 html{scroll-behavior:smooth;scroll-padding-top:1rem}
 @media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
-.lead:lang(zh),.card:lang(zh),main>article:lang(zh),h2 span:lang(zh){font-family:"Songti SC","Noto Serif CJK SC","Source Han Serif SC","Noto Serif SC",SimSun,STSong,serif}
-body>header,main>section,main>article,body>footer{width:min(100% - 2.5rem,66rem);margin-inline:auto}
+.lead:lang(zh),.card:lang(zh),.articles>article:lang(zh),h2 span:lang(zh){font-family:"Songti SC","Noto Serif CJK SC","Source Han Serif SC","Noto Serif SC",SimSun,STSong,serif}
+body>header,main>section,.articles,body>footer{width:min(100% - 2.5rem,66rem);margin-inline:auto}
 body>header{padding-top:clamp(2rem,6vw,4.5rem)}
 a{color:inherit;text-decoration-color:var(--accent);text-underline-offset:.2em}
 a:focus-visible,pre:focus-visible{outline:3px solid var(--accent);outline-offset:3px;border-radius:2px}
@@ -18,7 +18,7 @@ h2 span:lang(zh){margin-left:.4em;color:var(--soft);font-size:.75em;font-weight:
 p{margin:0 0 .8em;text-wrap:pretty}
 .lead{max-width:40rem}
 nav ul{display:flex;flex-wrap:wrap;gap:.4rem 1.6rem;margin:1.6rem 0 0;padding:0;list-style:none;font:500 1rem/1.6 var(--sans)}
-main>section,main>article{margin-top:clamp(2.5rem,6vw,4.5rem);padding-top:clamp(1.5rem,4vw,2.5rem);border-top:1px solid var(--line)}
+main>section,.articles{margin-top:clamp(2.5rem,6vw,4.5rem);padding-top:clamp(1.5rem,4vw,2.5rem);border-top:1px solid var(--line)}
 table+.note{margin-top:1.4rem}
 .note{max-width:48rem;color:var(--soft);font:400 .9rem/1.6 var(--sans)}
 table{width:100%;max-width:48rem;border-collapse:collapse;font:400 .95rem/1.4 var(--sans);font-variant-numeric:tabular-nums}
@@ -61,6 +61,8 @@ rect.expected{stroke:#0b5cad;stroke-width:3;stroke-dasharray:7 4}
 .bar{grid-column:1/-1;display:block;background:var(--line);border-radius:3px}
 .bar rect{fill:var(--soft)}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+.articles{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:3rem 4rem}
+.articles>article{min-width:0}
 .written{max-width:var(--measure)}
 .written h3{margin:2em 0 .5em;font-size:1.3rem;line-height:1.3}
 .written:lang(zh) p{line-height:1.9}
@@ -74,6 +76,6 @@ rect.expected{stroke:#0b5cad;stroke-width:3;stroke-dasharray:7 4}
 pre{margin:0 0 1rem;padding:1rem 1.2rem;overflow-x:auto;background:var(--raised);border:1px solid var(--line);border-radius:6px;font:400 .9rem/1.6 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 body>footer{margin-top:4rem;padding:1.2rem 0 3.5rem;border-top:1px solid var(--line);color:var(--soft);font:400 .85rem/1.6 var(--sans)}
 body>footer p{max-width:60rem;margin:0 0 .5em}
-@media (max-width:34rem){body{font-size:1.0625rem}body>header,main>section,main>article,body>footer{width:calc(100% - 2rem)}.written figure{flex-direction:column;align-items:flex-start;gap:.8rem}.written .small img{max-width:100%}table{font-size:.85rem}th,td{padding-right:.5rem}}
+@media (max-width:34rem){body{font-size:1.0625rem}body>header,main>section,.articles,body>footer{width:calc(100% - 2rem)}.written figure{flex-direction:column;align-items:flex-start;gap:.8rem}.written .small img{max-width:100%}table{font-size:.85rem}th,td{padding-right:.5rem}}
 @media print{:root{--paper:#fff;--raised:#fff;--ink:#000;--soft:#444;--line:#bbb}.card{break-inside:avoid}nav{display:none}}
 `

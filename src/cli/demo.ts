@@ -99,7 +99,8 @@ async function ask(model: XComposer, all: readonly Question[], io: Io, say: (lin
         return { text, probability, correct: isCorrect(scorer, text, expected) }
       })
       answers.push({ task, question, images, answers: expected, scorer, reply, correct, likeliest })
-      say(`  ${correct ? '✓' : '✗'} ${question} ${reply || '(no answer)'}${correct ? '' : ` (right: ${expected[0]})`}`)
+      const said = reply.replace(/\s+/g, ' ') || '(no answer)'
+      say(`  ${correct ? '✓' : '✗'} ${question} -> ${said}${correct ? '' : ` (right: ${expected[0]})`}`)
     },
   })
   say(`  ${answers.filter(({ correct }) => correct).length} of ${answers.length} right`)
