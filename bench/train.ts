@@ -46,7 +46,7 @@ class Ours {
     rates: ReadonlyMap<string, TensorRates>,
     threads: number,
   ) {
-    this.graph = new TrainingGraph(inputs.config, inputs.specs, inputs.weights, () => true, nextToken, { threads })
+    this.graph = new TrainingGraph(inputs.config, inputs.specs, inputs.weights, () => true, nextToken(), { threads })
     const { parameters, pool } = this.graph
     this.adamw = new AdamW(parameters, rates, { learningRate: optimiser.rate, ...optimiser }, { pool })
   }

@@ -1,15 +1,20 @@
 // What one gets without a model: the answer of the nearest training picture with the same question (pixels squashed to
-// 64x64 on white, squared distance), and the most frequent training answer to that question.
+// 64x64 on white, squared distance), and the most frequent training answer to that question. The training pictures are the first
+// samples of the generators that training draws from.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
+import type { RasterImage } from '../../src/image/pixels.js'
+import { generators } from './generators.js'
 import { workRoot, writeWhole } from './paths.js'
-import { type DialogueRecord, type EvalRecord, imagePlaceholder } from './records.js'
+import type { EvalRecord } from './records.js'
 
 const side = 64
 
-function pixelsOf(file: string): Promise<Uint8Array> {
-  return sharp(file)
+async function pixelsOf(image: string | RasterImage): Promise<Uint8Array> {
+  // Drawn pictures have the right size and no alpha.
+  if (typeof image !== 'string') return image.data
+  return sharp(image)
     .flatten({ background: '#ffffff' })
     .resize(side, side, { fit: 'fill' })
     .removeAlpha()
@@ -78,7 +83,7 @@ export function nearest(target: Seen, candidates: readonly Seen[]): number {
 }
 
 interface Example {
-  readonly file: string
+  readonly image: string | RasterImage
   readonly answer: string
 }
 
@@ -117,21 +122,37 @@ const lines = <T>(file: string): T[] =>
     .split('\n')
     .map((line) => JSON.parse(line) as T)
 
-/** Writes work/eval/baselines.json: per task the number of questions and the two accuracies. */
-export async function makeBaselines(): Promise<void> {
+// Enough that nearly every training sprite is among them, and as many drawn pictures as fit into memory.
+const samples: Readonly<Record<string, number>> = {
+  things: 30000,
+  flags: 4000,
+  words: 12000,
+  scenes: 15000,
+  counting: 8000,
+  charts: 8000,
+}
+
+async function trainingExamples(): Promise<Map<string, Example[]>> {
   const examples = new Map<string, Example[]>()
-  for (const name of ['naming', 'flags', 'ocr', 'grounding', 'counting', 'charts'])
-    for (const record of lines<DialogueRecord>(join(workRoot, 'pretrain', `${name}.jsonl`))) {
-      const image = record.image?.[0]
-      if (!image) continue
-      for (let i = 0; i + 1 < record.conversations.length; i += 2) {
-        const question = questionShape(record.conversations[i]!.value.replaceAll(imagePlaceholder, ''))
-        const example = { file: join(workRoot, 'pretrain', image), answer: record.conversations[i + 1]!.value }
-        const list = examples.get(question)
-        if (list) list.push(example)
-        else examples.set(question, [example])
+  for (const [name, count] of Object.entries(samples)) {
+    const generator = await generators[name]!()
+    for (let n = 0; n < count; n++) {
+      const { image, questions } = generator.draw(1, n)
+      if (image === undefined) continue
+      for (const { question, answer } of questions) {
+        const shape = questionShape(question)
+        const list = examples.get(shape)
+        if (list) list.push({ image, answer })
+        else examples.set(shape, [{ image, answer }])
       }
     }
+  }
+  return examples
+}
+
+/** Writes work/eval/baselines.json: per task the number of questions and the two accuracies. */
+export async function makeBaselines(): Promise<void> {
+  const examples = await trainingExamples()
   const scores: Record<string, { questions: number; nearest: number; majority: number }> = {}
   const majorities = new Map<string, string>()
   for (const [question, list] of examples) {
@@ -147,16 +168,16 @@ export async function makeBaselines(): Promise<void> {
       list.push({ record, file: join(workRoot, 'eval', record.images[0] ?? '') })
       asked.set(shape, list)
     }
-  const cache = new Map<string, Promise<Seen>>()
-  const seen = (file: string): Promise<Seen> => {
-    const known = cache.get(file) ?? pixelsOf(file).then((pixels) => ({ pixels, blocks: blockSums(pixels) }))
-    cache.set(file, known)
+  const cache = new Map<string | RasterImage, Promise<Seen>>()
+  const seen = (image: string | RasterImage): Promise<Seen> => {
+    const known = cache.get(image) ?? pixelsOf(image).then((pixels) => ({ pixels, blocks: blockSums(pixels) }))
+    cache.set(image, known)
     return known
   }
   // One question shape at a time.
   for (const [shape, questions] of asked) {
     const list = examples.get(shape) ?? []
-    const pictures = await Promise.all(list.map((example) => seen(example.file)))
+    const pictures = await Promise.all(list.map((example) => seen(example.image)))
     for (const { record, file } of questions) {
       scores[record.task] ??= { questions: 0, nearest: 0, majority: 0 }
       const score = scores[record.task]!

@@ -1,9 +1,13 @@
 // Bar, pie and line charts at 64x64 with named colours, and questions that the picture answers: values are printed above
 // bars in a 3x5 dot font. Tables of the evaluation are never drawn for training.
-import { type Context, css, drawing, savePng } from './drawing.js'
+import type { Generator } from '../../src/data/drawn.js'
+import type { Box } from './boxes.js'
+import { cellsOf, inside } from './cells.js'
+import { type Context, css, rgbImage, savePng, sheet } from './drawing.js'
 import { ask, type Colour, palette, slots } from './questions.js'
 import { type Random, random } from './random.js'
-import { type DialogueRecord, dialogue, type EvalRecord, groupTurns, type Qa, writeJsonl } from './records.js'
+import { type EvalRecord, groupTurns, type Qa, writeJsonl } from './records.js'
+import { asked, either } from './samples.js'
 import { loadTables, type Table, tableHeldOut } from './tables.js'
 
 const size = 64
@@ -41,6 +45,8 @@ interface Chart {
   readonly turns: readonly [Qa, Qa][]
   /** What the picture shows, in words. */
   readonly words: { readonly en: string; readonly zh: string }
+  /** Whose bar or slice stands at a pixel. */
+  at(x: number, y: number): Colour | undefined
 }
 
 /** Index of the extreme value, when it is clear of the next one by a tenth of the largest. */
@@ -67,7 +73,7 @@ const listed = (colours: readonly Colour[], values: readonly number[], language:
   values.map((value, i) => `${colours[i]?.[language]} ${value}`).join(', ')
 
 function paper(rng: Random): Context {
-  const context = drawing(size)
+  const context = sheet(size)
   context.fillStyle = css([rng.int(235, 255), rng.int(235, 255), rng.int(235, 255)])
   context.fillRect(0, 0, size, size)
   return context
@@ -82,6 +88,7 @@ function barChart(table: Table, rng: Random): Chart {
   const dot = values.length <= 3 && rng.chance(0.6) ? 2 : 1
   const top = Math.max(...values)
   const room = size - 4 - (5 * dot + 3)
+  const bars: Box[] = []
   context.fillStyle = css([60, 60, 60])
   context.fillRect(1, size - 3, size - 2, 1)
   values.forEach((value, i) => {
@@ -89,6 +96,7 @@ function barChart(table: Table, rng: Random): Chart {
     const left = 1 + i * step + Math.floor((step - width) / 2)
     context.fillStyle = css(colours[i]!.rgb)
     context.fillRect(left, size - 3 - height, width, height)
+    bars.push({ left, top: size - 3 - height, right: left + width, bottom: size - 3 })
     context.fillStyle = css([20, 20, 20])
     printNumber(context, value, left + width / 2, size - 5 - height, dot)
   })
@@ -99,7 +107,7 @@ function barChart(table: Table, rng: Random): Chart {
   if (lowest !== undefined) turns.push(pair(ask.lowest, colours[lowest]!))
   for (const [i, value] of values.entries()) turns.push(pair(ask.barValue, same(String(value)), colours[i]!))
   const words = { en: `bar chart, ${listed(colours, values, 'en')}`, zh: `柱状图, ${listed(colours, values, 'zh')}` }
-  return { context, turns, words }
+  return { context, turns, words, at: (x, y) => colours[bars.findIndex((bar) => inside(bar, x, y))] }
 }
 
 function pieChart(table: Table, rng: Random): Chart {
@@ -108,7 +116,9 @@ function pieChart(table: Table, rng: Random): Chart {
   const colours = rng.sample(inks, values.length)
   const total = values.reduce((a, b) => a + b, 0)
   const radius = rng.int(22, 29)
-  let angle = rng.next() * 2 * Math.PI
+  const start = rng.next() * 2 * Math.PI
+  let angle = start
+  const ends: number[] = []
   values.forEach((value, i) => {
     const to = angle + (2 * Math.PI * value) / total
     context.fillStyle = css(colours[i]!.rgb)
@@ -118,6 +128,7 @@ function pieChart(table: Table, rng: Random): Chart {
     context.closePath()
     context.fill()
     angle = to
+    ends.push(to - start)
   })
   const turns = [pair(ask.slices, same(String(values.length))), pair(ask.chartKind, { en: 'pie chart', zh: '饼图' })]
   const largest = clearExtreme(values, true)
@@ -125,7 +136,11 @@ function pieChart(table: Table, rng: Random): Chart {
   if (largest !== undefined) turns.push(pair(ask.largestSlice, colours[largest]!))
   if (smallest !== undefined) turns.push(pair(ask.smallestSlice, colours[smallest]!))
   const words = { en: `pie chart, ${listed(colours, values, 'en')}`, zh: `饼图, ${listed(colours, values, 'zh')}` }
-  return { context, turns, words }
+  const at = (x: number, y: number) => {
+    const turned = (Math.atan2(y - 32, x - 32) - start + 4 * Math.PI) % (2 * Math.PI)
+    return Math.hypot(x - 32, y - 32) < radius ? colours[ends.findIndex((end) => turned < end)] : undefined
+  }
+  return { context, turns, words, at }
 }
 
 function lineChart(table: Table, rng: Random): Chart {
@@ -153,7 +168,7 @@ function lineChart(table: Table, rng: Random): Chart {
   if (Math.abs(first - last) > top * 0.2)
     turns.push(pair(ask.trend, last > first ? { en: 'up', zh: '上升' } : { en: 'down', zh: '下降' }))
   const words = { en: `line chart, ${values.join(' ')}`, zh: `折线图, ${values.join(' ')}` }
-  return { context, turns, words }
+  return { context, turns, words, at: () => undefined }
 }
 
 function chart(table: Table, rng: Random): Chart {
@@ -161,30 +176,32 @@ function chart(table: Table, rng: Random): Chart {
   return kind < 0.6 ? barChart(table, rng) : kind < 0.82 ? pieChart(table, rng) : lineChart(table, rng)
 }
 
-/** Charts of the training tables with some of their questions: each in one language only, so that no answer can be copied. */
-export function* trainingCharts(
+/** Charts in words, each with some of their questions. */
+export function* describedCharts(
   count: number,
   rng: Random,
-): Generator<{ context: Context; words: { readonly en: string; readonly zh: string }; turns: readonly Qa[] }> {
+): Iterable<{ words: { readonly en: string; readonly zh: string }; turns: readonly Qa[] }> {
   const tables = loadTables().filter((table) => !tableHeldOut(table.id))
   console.log(`chart tables for training: ${tables.length}`)
   for (let i = 0; i < count; i++) {
-    const { context, turns, words } = chart(rng.pick(tables), rng)
+    const { turns, words } = chart(rng.pick(tables), rng)
+    // Each in one language only, so that no answer can be copied.
     const chosen = turns.map((both) => rng.pick(both))
-    yield { context, words, turns: groupTurns(chosen, 3, 5, rng)[0] ?? [] }
+    yield { words, turns: groupTurns(chosen, 3, 5, rng)[0] ?? [] }
   }
 }
 
-/** Pictures of charts. */
-export function makeCharts(count = 8000): void {
-  const records: DialogueRecord[] = []
-  // One at a time: a drawing's memory is free once it is saved.
-  for (const { context, turns } of trainingCharts(count, random('charts'))) {
-    const path = `img/charts/c${records.length}.png`
-    savePng(context, size, `pretrain/${path}`)
-    records.push(dialogue(`charts${records.length}`, turns, [path]))
+/** Charts of these tables, with up to six of their questions. */
+export function drawnCharts(tables: readonly Table[]): Generator {
+  return {
+    labels: { cells: inks.map((ink) => ink.en) },
+    draw(seed, number) {
+      const rng = random(`charts-${seed}-${number}`)
+      const { context, turns, at } = chart(rng.pick(tables), rng)
+      const questions = asked(rng.sample(turns, 6).map((both) => either(both, rng)))
+      return { image: rgbImage(context, size), questions, labels: { cells: cellsOf((x, y) => at(x, y)?.en) }, keepColour: true }
+    },
   }
-  writeJsonl('pretrain/charts.jsonl', records)
 }
 
 /** Charts of the held-out tables; asking what kind of chart it is would be too easy to count. */

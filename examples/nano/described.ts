@@ -5,18 +5,17 @@
 
 import type { Encyclopaedia } from './articles.js'
 import { boxText } from './boxes.js'
-import { trainingCharts } from './charts.js'
+import { describedCharts } from './charts.js'
 import type { Concept } from './concepts.js'
 import { attributeQuestions, attributes, type Country } from './countries.js'
-import { wording } from './naming.js'
 import { conceptSideQuestions } from './picture-questions.js'
 import { ask, slots } from './questions.js'
 import { type Random, random } from './random.js'
 import { type DialogueRecord, dialogue, groupTurns, type Qa, writeJsonl } from './records.js'
+import { wording } from './samples.js'
 import { scene, sceneQuestions, sceneSize, trained } from './scenes.js'
 import type { ConceptSprites } from './sprites.js'
-import type { WordNet } from './wordnet.js'
-import { someText, wordList } from './words.js'
+import { someText } from './words.js'
 
 interface Described {
   readonly en: string
@@ -58,7 +57,7 @@ function spellings(words: readonly string[], count: number, rng: Random): Descri
 
 function charts(count: number, rng: Random): Described[] {
   const out: Described[] = []
-  for (const { words, turns } of trainingCharts(count, rng)) out.push({ ...words, turns })
+  for (const { words, turns } of describedCharts(count, rng)) out.push({ ...words, turns })
   return out
 }
 
@@ -99,14 +98,13 @@ export function makeDescribed(
   book: Encyclopaedia,
   things: readonly ConceptSprites[],
   countries: readonly Country[],
-  wordnet: WordNet,
-  names: readonly string[],
+  words: readonly string[],
 ): void {
   const rng = random('described')
   const all = [
     ...scenes(things, 3500, rng),
     ...crowds(things, 1200, rng),
-    ...spellings(wordList(wordnet, names), 3000, rng),
+    ...spellings(words, 3000, rng),
     ...charts(1800, rng),
     ...singles(things, book, rng),
     ...flags(countries, rng),

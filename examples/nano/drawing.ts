@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { XComposerError } from '../../src/common/errors.js'
+import { type RasterImage, withoutAlpha } from '../../src/image/pixels.js'
 import { packagesRoot, recipeRequire, workRoot } from './paths.js'
 import { encodePng } from './png.js'
 import type { Random } from './random.js'
@@ -53,7 +54,7 @@ export interface Context {
 interface CanvasModule {
   createCanvas(width: number, height: number): { getContext(kind: '2d'): Context }
   loadImage(source: Uint8Array | string): Promise<ImageSource>
-  GlobalFonts: { registerFromPath(path: string, name: string): unknown }
+  GlobalFonts: { has(name: string): boolean; registerFromPath(path: string, name: string): unknown }
 }
 
 let loaded: CanvasModule | undefined
@@ -67,6 +68,17 @@ export function drawing(size: number): Context {
   return canvasModule().createCanvas(size, size).getContext('2d')
 }
 
+const sheets = new Map<number, Context>()
+
+/** The one drawing of this size that is used again and again: what was on it is gone with the next call. */
+export function sheet(size: number): Context {
+  const known = sheets.get(size)
+  if (known) return known
+  const made = drawing(size)
+  sheets.set(size, made)
+  return made
+}
+
 /** Decodes a picture file. */
 export function loadPicture(file: string | Uint8Array): Promise<ImageSource> {
   return canvasModule().loadImage(file)
@@ -75,6 +87,13 @@ export function loadPicture(file: string | Uint8Array): Promise<ImageSource> {
 /** RGBA bytes of a square drawing. */
 export function pixels(context: Context, size: number): Uint8ClampedArray {
   return context.getImageData(0, 0, size, size).data
+}
+
+/** A copy of a square drawing without its alpha. */
+export function rgbImage(context: Context, size: number): RasterImage {
+  const rgba = pixels(context, size)
+  const data = new Uint8Array(rgba.buffer, rgba.byteOffset, rgba.length)
+  return { ...withoutAlpha({ width: size, height: size, channels: 4, data }), channels: 3 }
 }
 
 /** Saves a square drawing as RGB PNG at a path below the work folder. */
@@ -110,30 +129,94 @@ export function anyBackground(rng: Random): Rgb {
   return [rng.int(10, 110), rng.int(10, 110), rng.int(10, 110)]
 }
 
-/** Fonts of words, all with a Latin bold or regular cut; the last one is held out for the evaluation. */
+/** Fonts of words, all with lower-case Latin letters in a regular or bold cut. Nunito Sans would be nearly the held-out one. */
 export const wordFonts = [
+  'abril-fatface',
+  'alfa-slab-one',
+  'andika',
+  'anton',
+  'architects-daughter',
+  'archivo-narrow',
+  'arimo',
+  'arvo',
+  'atkinson-hyperlegible',
+  'barlow-condensed',
   'bitter',
+  'caveat',
+  'comfortaa',
+  'comic-neue',
   'courier-prime',
+  'cousine',
+  'crimson-text',
+  'dm-serif-display',
+  'eb-garamond',
+  'exo-2',
   'fira-sans',
+  'fredoka',
+  'ibm-plex-mono',
+  'ibm-plex-serif',
+  'indie-flower',
   'inter',
+  'josefin-sans',
+  'kalam',
+  'lato',
+  'libre-baskerville',
   'lora',
   'merriweather',
+  'noto-sans',
+  'noto-serif',
+  'open-sans',
+  'orbitron',
   'oswald',
+  'overpass-mono',
+  'patrick-hand',
+  'playfair-display',
+  'pt-sans-narrow',
+  'pt-serif',
+  'quicksand',
+  'righteous',
+  'roboto-condensed',
   'roboto-mono',
   'roboto-slab',
+  'rubik',
+  'source-code-pro',
   'source-sans-3',
+  'source-serif-4',
+  'space-mono',
+  'special-elite',
+  'tinos',
+  'varela-round',
+  'vollkorn',
+  'work-sans',
+  'zilla-slab',
 ] as const
+/** The font that only the evaluation writes in. */
 export const heldOutFont = 'nunito'
 
-/** Registers every font file of the recipe under its package name. @throws XComposerError when one cannot be read. */
+const weights = ['400', '700'] as const
+type Weight = (typeof weights)[number]
+
+const fontFile = (name: string, weight: Weight): string =>
+  join(packagesRoot, '@fontsource', name, 'files', `${name}-latin-${weight}-normal.woff2`)
+
+const onlyWeight = new Map<string, Weight>()
+
+/** The family to draw with: a font that has one weight alone is drawn in that. Fonts must be registered. */
+export function family(font: string, weight: Weight): string {
+  return `${font}-${onlyWeight.get(font) ?? weight}`
+}
+
+/** Registers every font file of the recipe under its package name and weight. @throws XComposerError when one cannot be read. */
 export function registerFonts(): void {
+  const { GlobalFonts } = canvasModule()
   for (const name of [...wordFonts, heldOutFont]) {
-    for (const weight of ['400', '700']) {
-      const file = join(packagesRoot, '@fontsource', name, 'files', `${name}-latin-${weight}-normal.woff2`)
-      if (!existsSync(file) || !canvasModule().GlobalFonts.registerFromPath(file, `${name}-${weight}`))
-        throw new XComposerError(
-          `font file ${name}-latin-${weight}-normal.woff2 cannot be read: run npm ci in examples/nano again`,
-        )
-    }
+    const found = weights.filter((weight) => existsSync(fontFile(name, weight)))
+    if (found.length === 1) onlyWeight.set(name, found[0]!)
+    // Another thread may have registered it: fonts belong to the process.
+    if (
+      found.length === 0 ||
+      found.some((w) => !GlobalFonts.has(`${name}-${w}`) && !GlobalFonts.registerFromPath(fontFile(name, w), `${name}-${w}`))
+    )
+      throw new XComposerError(`the font @fontsource/${name} cannot be read: run npm ci in examples/nano again`)
   }
 }

@@ -10,18 +10,20 @@ function chunk(type: string, data: Buffer): Buffer {
   return out
 }
 
-/** Encodes RGBA rows (alpha ignored) as an RGB PNG. @throws RangeError when the pixel count does not fit. */
-export function encodePng(rgba: Uint8ClampedArray, width: number, height: number): Buffer {
-  if (rgba.length !== width * height * 4) throw new RangeError(`expected ${width * height * 4} RGBA bytes, got ${rgba.length}`)
+/** Encodes RGBA or RGB rows (alpha ignored) as an RGB PNG. @throws RangeError when the pixel count does not fit. */
+export function encodePng(bytes: Uint8ClampedArray | Uint8Array, width: number, height: number, channels: 3 | 4 = 4): Buffer {
+  const expected = width * height * channels
+  if (bytes.length !== expected)
+    throw new RangeError(`expected ${expected} ${channels === 4 ? 'RGBA' : 'RGB'} bytes, got ${bytes.length}`)
   const raw = Buffer.alloc(height * (1 + width * 3))
   let at = 0
   for (let y = 0; y < height; y++) {
     raw[at++] = 0
     for (let x = 0; x < width; x++) {
-      const p = (y * width + x) * 4
-      raw[at++] = rgba[p]!
-      raw[at++] = rgba[p + 1]!
-      raw[at++] = rgba[p + 2]!
+      const p = (y * width + x) * channels
+      raw[at++] = bytes[p]!
+      raw[at++] = bytes[p + 1]!
+      raw[at++] = bytes[p + 2]!
     }
   }
   const header = Buffer.alloc(13)

@@ -1,10 +1,10 @@
-// Scenes of sprites at known places, 64x64: where things are, how they lie to each other, how many there are, and
-// one-sentence captions. Training and evaluation draw from different random streams and, where asked, other sprites.
+// Scenes of sprites at known places, 64x64: where things are, how they lie to each other, how many there are.
+// Training and evaluation draw from different random streams and, where asked, other sprites.
 import { type Box, boxText } from './boxes.js'
-import { anyBackground, background, type Context, css, drawing, savePng } from './drawing.js'
-import { ask, colour, palette, slots } from './questions.js'
-import { type Random, random } from './random.js'
-import { type DialogueRecord, dialogue, type EvalRecord, groupTurns, type Qa, writeJsonl } from './records.js'
+import { anyBackground, background, type Context, sheet } from './drawing.js'
+import { ask, slots } from './questions.js'
+import type { Random } from './random.js'
+import type { Qa } from './records.js'
 import type { ConceptSprites, Sprite } from './sprites.js'
 
 export const sceneSize = 64
@@ -52,9 +52,10 @@ export function drawSprite(context: Context, sprite: Sprite, box: Box): void {
   )
 }
 
+/** Which sprite of a thing is drawn, if it has one. */
 type Choose = (thing: ConceptSprites, rng: Random) => Sprite | undefined
 export const trained: Choose = (thing, rng) => (thing.training.length > 0 ? rng.pick(thing.training) : undefined)
-const heldOut: Choose = (thing) => thing.heldOut
+export const heldOut: Choose = (thing) => thing.heldOut
 
 function differentThings(things: readonly ConceptSprites[], count: number, rng: Random): ConceptSprites[] {
   const out: ConceptSprites[] = []
@@ -82,7 +83,7 @@ export function scene(things: readonly ConceptSprites[], choose: Choose, rng: Ra
     )
     if (box) placed.push({ thing, sprite, box })
   }
-  const context = drawing(sceneSize)
+  const context = sheet(sceneSize)
   background(context, sceneSize, anyBackground(rng), rng)
   for (const p of placed) drawSprite(context, p.sprite, p.box)
   return { placed, context }
@@ -127,7 +128,16 @@ export function sceneCaption(placed: readonly Placed[]): { en: string; zh: strin
     : { en: `A picture of the ${a.en} and the ${b.en}.`, zh: `一张有${a.zh}和${b.zh}的图片。` }
 }
 
-/** All questions about a scene. */
+/** Whether one lies so to the other; yes and no are equally likely. */
+export function relationQuestion(a: Placed, b: Placed, how: keyof typeof opposite, rng: Random): Qa {
+  const asked = rng.chance(0.5) ? how : opposite[how]
+  const yes = asked === how
+  return rng.chance(0.5)
+    ? { q: slots(ask[asked].en[0], { n: a.thing.concept.en, m: b.thing.concept.en }), a: yes ? 'Yes' : 'No' }
+    : { q: slots(ask[asked].zh[0], { n: a.thing.concept.zh, m: b.thing.concept.zh }), a: yes ? '是' : '不是' }
+}
+
+/** Some questions about a scene, for one dialogue. */
 export function sceneQuestions(placed: readonly Placed[], others: readonly ConceptSprites[], rng: Random): Qa[] {
   const out: Qa[] = []
   for (const { thing, box } of placed) {
@@ -153,15 +163,7 @@ export function sceneQuestions(placed: readonly Placed[], others: readonly Conce
   const [a, b] = rng.shuffle(placed)
   if (a && b) {
     const how = relation(a.box, b.box)
-    if (how) {
-      const asked = rng.chance(0.5) ? how : opposite[how]
-      const yes = asked === how
-      out.push(
-        rng.chance(0.5)
-          ? { q: slots(ask[asked].en[0], { n: a.thing.concept.en, m: b.thing.concept.en }), a: yes ? 'Yes' : 'No' }
-          : { q: slots(ask[asked].zh[0], { n: a.thing.concept.zh, m: b.thing.concept.zh }), a: yes ? '是' : '不是' },
-      )
-    }
+    if (how) out.push(relationQuestion(a, b, how, rng))
   }
   const other = rng.pick(others)
   if (rng.chance(0.3) && !placed.some((p) => p.thing.concept.en === other.concept.en))
@@ -173,39 +175,17 @@ export function sceneQuestions(placed: readonly Placed[], others: readonly Conce
   return out
 }
 
-/** Grounding scenes, and captions of a part of them. */
-export function makeGrounding(things: readonly ConceptSprites[], count = 15000): void {
-  const rng = random('grounding')
-  const records: DialogueRecord[] = []
-  const captions: DialogueRecord[] = []
-  for (let i = 0; i < count; i++) {
-    const { placed, context } = scene(things, trained, rng)
-    if (placed.length === 0) continue
-    const path = `img/scenes/g${i}.png`
-    savePng(context, sceneSize, `pretrain/${path}`)
-    records.push(dialogue(`grounding${i}`, groupTurns(sceneQuestions(placed, things, rng), 3, 5, rng)[0] ?? [], [path]))
-    const caption = rng.chance(0.35) ? sceneCaption(placed) : undefined
-    if (caption) {
-      const en = { q: rng.pick(ask.describe.en), a: caption.en }
-      const zh = { q: rng.pick(ask.describe.zh), a: caption.zh }
-      captions.push(dialogue(`scene${i}`, rng.chance(0.5) ? [en, zh] : [zh, en], [path]))
-    }
-  }
-  writeJsonl('pretrain/grounding.jsonl', records)
-  writeJsonl('pretrain/caption-scenes.jsonl', captions)
-}
-
 /** Copies of one thing, sometimes with one other thing among them. */
 export function countingScene(
   things: readonly ConceptSprites[],
   choose: Choose,
   wanted: number,
   rng: Random,
-): { thing: ConceptSprites; count: number; context: Context } | undefined {
+): { thing: ConceptSprites; count: number; placed: Placed[]; context: Context } | undefined {
   const [thing, extra] = differentThings(things, 2, rng)
   const sprite = thing && choose(thing, rng)
   if (!thing || !sprite) return undefined
-  const context = drawing(sceneSize)
+  const context = sheet(sceneSize)
   background(context, sceneSize, anyBackground(rng), rng)
   const boxes: Box[] = []
   let side = rng.int(13, wanted <= 3 ? 22 : 17)
@@ -221,108 +201,15 @@ export function countingScene(
   }
   const count = boxes.length
   for (const box of boxes) drawSprite(context, sprite, box)
+  const placed = boxes.map((box): Placed => ({ thing, sprite, box }))
   const other = extra && rng.chance(0.3) ? choose(extra, rng) : undefined
-  if (other) {
+  if (extra && other) {
     const { width, height } = fitSides(other.box, side)
     const box = place(width, height, boxes, sceneSize, rng)
-    if (box) drawSprite(context, other, box)
-  }
-  return { thing, count, context }
-}
-
-/** Counting pictures. */
-export function makeCounting(things: readonly ConceptSprites[], count = 8000): void {
-  const rng = random('counting')
-  const records: DialogueRecord[] = []
-  for (let i = 0; i < count; i++) {
-    const made = countingScene(things, trained, rng.int(1, 6), rng)
-    if (!made) continue
-    const path = `img/counting/c${i}.png`
-    savePng(made.context, sceneSize, `pretrain/${path}`)
-    const { en, zh } = made.thing.concept
-    const turns = rng.shuffle([
-      { q: slots(ask.count.en[rng.chance(0.75) ? 0 : 1], { n: en }), a: String(made.count) },
-      { q: slots(ask.count.zh[rng.chance(0.75) ? 0 : 1], { n: zh }), a: String(made.count) },
-    ])
-    // One counting question a picture: a second one could copy the first answer.
-    records.push(dialogue(`counting${i}`, turns.slice(0, 1), [path], true))
-  }
-  writeJsonl('pretrain/counting.jsonl', records)
-}
-
-/** One large thing on a background of a named colour. */
-export function makeCaptions(things: readonly ConceptSprites[], count = 5000): void {
-  const rng = random('caption')
-  const records: DialogueRecord[] = []
-  const plain = palette.filter((c) => c.en !== 'brown')
-  for (let i = 0; i < count; i++) {
-    const thing = rng.pick(things)
-    const sprite = trained(thing, rng)
-    if (!sprite) continue
-    const behind = rng.pick(plain.filter((c) => sprite.colour === undefined || c.en !== palette[sprite.colour]?.en))
-    const context = drawing(sceneSize)
-    context.fillStyle = css(colour(behind.en).rgb)
-    context.fillRect(0, 0, sceneSize, sceneSize)
-    const { width, height } = fitSides(sprite.box, rng.int(34, 52))
-    const box = place(width, height, [], sceneSize, rng)
-    if (!box) continue
-    drawSprite(context, sprite, box)
-    const path = `img/caption/a${i}.png`
-    savePng(context, sceneSize, `pretrain/${path}`)
-    const { en, zh } = thing.concept
-    const turns: Qa[] = rng.shuffle([
-      { q: rng.pick(ask.describe.en) as string, a: `The ${en} on a ${behind.en} background.` },
-      { q: rng.pick(ask.describe.zh), a: `${behind.zh}背景上的${zh}。` },
-    ])
-    turns.push(rng.chance(0.5) ? { q: 'What colour is the background?', a: behind.en } : { q: '背景是什么颜色？', a: behind.zh })
-    records.push(dialogue(`caption${i}`, turns, [path]))
-  }
-  writeJsonl('pretrain/caption.jsonl', records)
-}
-
-/** Pointing (boxes) and counting evaluations: trained sprites in new scenes, and held-out sprites. */
-export function evaluateScenes(things: readonly ConceptSprites[], count = 300): void {
-  const rng = random('evaluate-scenes')
-  const pointing: EvalRecord[] = []
-  const counting: EvalRecord[] = []
-  for (const [suffix, choose] of [
-    ['', trained],
-    ['_held_out', heldOut],
-  ] as const)
-    for (let i = 0; i < count; i++) {
-      const { placed, context } = scene(things, choose, rng)
-      const target = placed.length > 0 ? rng.pick(placed) : undefined
-      const english = rng.chance(0.5)
-      if (target) {
-        const image = `img/pointing/p${suffix}${i}.png`
-        savePng(context, sceneSize, `eval/${image}`)
-        const { en, zh } = target.thing.concept
-        const question = slots(english ? ask.where.en[0] : ask.where.zh[0], { n: english ? en : zh })
-        pointing.push({
-          id: `pointing${suffix}${i}`,
-          task: `pointing${suffix}`,
-          images: [image],
-          question,
-          answers: [boxText(target.box, sceneSize)],
-          scorer: 'box',
-        })
-      }
-      const made = countingScene(things, choose, (i % 6) + 1, rng)
-      if (made) {
-        const image = `img/counting/c${suffix}${i}.png`
-        savePng(made.context, sceneSize, `eval/${image}`)
-        const { en, zh } = made.thing.concept
-        const question = slots(english ? ask.count.en[0] : ask.count.zh[0], { n: english ? en : zh })
-        counting.push({
-          id: `counting${suffix}${i}`,
-          task: `counting${suffix}`,
-          images: [image],
-          question,
-          answers: [String(made.count)],
-          scorer: 'exact',
-        })
-      }
+    if (box) {
+      drawSprite(context, other, box)
+      placed.push({ thing: extra, sprite: other, box })
     }
-  writeJsonl('eval/pointing.jsonl', pointing)
-  writeJsonl('eval/counting.jsonl', counting)
+  }
+  return { thing, count, placed, context }
 }

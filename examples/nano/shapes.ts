@@ -1,9 +1,11 @@
 // Coloured geometric shapes: colour, shape and size, the simplest thing to see.
+import type { Generator } from '../../src/data/drawn.js'
 import type { Box } from './boxes.js'
-import { background, type Context, css, drawing, jitter, savePng } from './drawing.js'
+import { background, type Context, css, jitter, rgbImage, sheet } from './drawing.js'
 import { ask, palette, slots } from './questions.js'
 import { random } from './random.js'
-import { type DialogueRecord, dialogue, groupTurns, type Qa, writeJsonl } from './records.js'
+import type { Qa } from './records.js'
+import { asked } from './samples.js'
 import { place } from './scenes.js'
 
 const size = 64
@@ -92,43 +94,40 @@ function drawShape(context: Context, shape: (typeof shapes)[number], box: Box): 
 }
 
 /** One or two shapes of different colours and clearly different sizes. */
-export function makeShapes(count = 5000): void {
-  const rng = random('shapes')
-  const records: DialogueRecord[] = []
-  for (let i = 0; i < count; i++) {
-    const context = drawing(size)
-    const chosen = rng.sample(shapes, rng.int(1, 2))
-    const colours = rng.sample(palette, chosen.length + 1)
-    const paper = colours.at(-1)!
-    background(context, size, paper.rgb, rng)
-    const sides = rng.shuffle([rng.int(14, 22), rng.int(28, 36)])
-    const boxes: Box[] = []
-    const turns: Qa[] = []
-    const drawn: { shape: (typeof shapes)[number]; side: number }[] = []
-    for (const [k, shape] of chosen.entries()) {
-      const ink = colours[k]!
-      const side = sides[k]!
-      const box = place(side, side, boxes, size, rng)
-      if (!box) continue
-      boxes.push(box)
-      context.fillStyle = css(jitter(ink.rgb, 8, rng))
-      drawShape(context, shape, box)
-      drawn.push({ shape, side })
-      turns.push(
-        { q: slots(ask.shapeColour.en[0], { n: shape.en }), a: ink.en },
-        { q: slots(ask.shapeColour.zh[0], { n: shape.zh }), a: ink.zh },
-        { q: slots(ask.shapeOfColour.en[0], { n: ink.en }), a: shape.en },
-        { q: slots(ask.shapeOfColour.zh[0], { n: ink.zh }), a: shape.zh },
-      )
-    }
-    const [a, b] = drawn
-    if (a && b) {
-      const larger = a.side > b.side ? a : b
-      turns.push({ q: ask.largerShape.en[0], a: larger.shape.en }, { q: ask.largerShape.zh[0], a: larger.shape.zh })
-    } else if (a) turns.push({ q: ask.name.en[0], a: a.shape.en }, { q: ask.name.zh[0], a: a.shape.zh })
-    const path = `img/shapes/s${i}.png`
-    savePng(context, size, `pretrain/${path}`)
-    records.push(dialogue(`shapes${i}`, groupTurns(turns, 3, 4, rng)[0] ?? [], [path]))
+export function drawnShapes(): Generator {
+  return {
+    draw(seed, number) {
+      const rng = random(`shapes-${seed}-${number}`)
+      const context = sheet(size)
+      const chosen = rng.sample(shapes, rng.int(1, 2))
+      const colours = rng.sample(palette, chosen.length + 1)
+      background(context, size, colours.at(-1)!.rgb, rng)
+      const sides = rng.shuffle([rng.int(14, 22), rng.int(28, 36)])
+      const boxes: Box[] = []
+      const turns: Qa[] = []
+      const drawn: { shape: (typeof shapes)[number]; side: number }[] = []
+      for (const [k, shape] of chosen.entries()) {
+        const ink = colours[k]!
+        const side = sides[k]!
+        const box = place(side, side, boxes, size, rng)
+        if (!box) continue
+        boxes.push(box)
+        context.fillStyle = css(jitter(ink.rgb, 8, rng))
+        drawShape(context, shape, box)
+        drawn.push({ shape, side })
+        turns.push(
+          { q: slots(ask.shapeColour.en[0], { n: shape.en }), a: ink.en },
+          { q: slots(ask.shapeColour.zh[0], { n: shape.zh }), a: ink.zh },
+          { q: slots(ask.shapeOfColour.en[0], { n: ink.en }), a: shape.en },
+          { q: slots(ask.shapeOfColour.zh[0], { n: ink.zh }), a: shape.zh },
+        )
+      }
+      const [a, b] = drawn
+      if (a && b) {
+        const larger = a.side > b.side ? a : b
+        turns.push({ q: ask.largerShape.en[0], a: larger.shape.en }, { q: ask.largerShape.zh[0], a: larger.shape.zh })
+      } else if (a) turns.push({ q: ask.name.en[0], a: a.shape.en }, { q: ask.name.zh[0], a: a.shape.zh })
+      return { image: rgbImage(context, size), questions: asked(turns), keepColour: true }
+    },
   }
-  writeJsonl('pretrain/shapes.jsonl', records)
 }

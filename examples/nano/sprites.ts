@@ -48,25 +48,27 @@ export interface FlagSprites {
   readonly heldOut: Sprite
 }
 
+// Looked up once: millions of pixels are asked about.
+const index = Object.fromEntries(palette.map((c, i) => [c.en, i])) as Readonly<Record<Colour['en'], number>>
+
 /** Palette index of one pixel, by hue, saturation and lightness: distances in RGB confuse brown, orange and red. */
 export function paletteIndex(r: number, g: number, b: number): number {
-  const at = (name: string): number => palette.findIndex((c) => c.en === name)
   const max = Math.max(r, g, b)
   const min = Math.min(r, g, b)
   const light = (max + min) / 510
   const chroma = max - min
-  if (chroma < 28 || (max > 0 && chroma / max < 0.13)) return light > 0.86 ? at('white') : light < 0.24 ? at('black') : at('gray')
-  if (max < 45) return at('black')
+  if (chroma < 28 || (max > 0 && chroma / max < 0.13)) return light > 0.86 ? index.white : light < 0.24 ? index.black : index.gray
+  if (max < 45) return index.black
   let hue = max === r ? ((g - b) / chroma + 6) % 6 : max === g ? (b - r) / chroma + 2 : (r - g) / chroma + 4
   hue *= 60
   if (hue < 16 || hue >= 342)
-    return light > 0.72 ? at('pink') : light < 0.33 && hue >= 5 && hue < 340 && chroma / max < 0.75 ? at('brown') : at('red')
-  if (hue < 46) return light < 0.45 ? at('brown') : hue < 40 ? at('orange') : at('yellow')
-  if (hue < 66) return light < 0.3 ? at('brown') : at('yellow')
-  if (hue < 170) return at('green')
-  if (hue < 252) return at('blue')
-  if (hue < 296) return at('purple')
-  return light < 0.45 ? at('purple') : at('pink')
+    return light > 0.72 ? index.pink : light < 0.33 && hue >= 5 && hue < 340 && chroma / max < 0.75 ? index.brown : index.red
+  if (hue < 46) return light < 0.45 ? index.brown : hue < 40 ? index.orange : index.yellow
+  if (hue < 66) return light < 0.3 ? index.brown : index.yellow
+  if (hue < 170) return index.green
+  if (hue < 252) return index.blue
+  if (hue < 296) return index.purple
+  return light < 0.45 ? index.purple : index.pink
 }
 
 /** The colour that covers at least half of the visible pixels, if any. */

@@ -6,7 +6,8 @@
 import { assemble, literalRuns, type Run, turnRuns } from '../text/prompt.js'
 import { IMAGE_PLACEHOLDER, turnTexts } from '../text/texts.js'
 import type { Tokenizer } from '../text/tokenizer.js'
-import type { Conversation } from './records.js'
+import type { DrawnQuestion } from './drawn.js'
+import type { Conversation, TurnPart } from './records.js'
 
 /** Stands in `ids` at image positions and in `labels` wherever nothing is learned. */
 export const IGNORED = -100
@@ -24,6 +25,8 @@ export interface Example {
   readonly imageMask: number[]
   /** Not shifted: labels[i] is ids[i] or `IGNORED`. */
   readonly labels: number[]
+  /** Which question each position belongs to, from 1; 0 for what all share. Absent: one conversation. */
+  readonly branches?: number[]
 }
 
 export interface ExampleOptions {
@@ -43,6 +46,48 @@ export function conversationExample(tokenizer: Tokenizer, { system, turns }: Con
     runs.push(...turnRuns(tokenizer, role === 'user' ? turnTexts.user : turnTexts.assistant, content))
   }
   return example(tokenizer, [...runs, tokenizer.eosId], options, { lenient: false, context: system === undefined ? 0 : 1 })
+}
+
+/**
+ * Several questions about one image (or none) as one example. Each has the ids and labels that it would have alone, and attends to the
+ * image and to itself, so that none reads the answer of another and the image is computed once (as Molmo is trained, arXiv 2409.17146,
+ * section 3). Questions that do not fit into `maxLength` whole are left out, the last ones first.
+ */
+export function independentExample(
+  tokenizer: Tokenizer,
+  questions: readonly DrawnQuestion[],
+  { images, imageTokens, maxLength = Number.POSITIVE_INFINITY }: ExampleOptions,
+): Example {
+  const alone = questions.map(({ question, answer, spelled }) => {
+    const parts: TurnPart[] = Array.from({ length: images }, (_, image) => ({ type: 'image', image }))
+    const runs = turnRuns(tokenizer, turnTexts.user, [...parts, { type: 'text', text: question }])
+    const said = spelled
+      ? spelledRuns(tokenizer, answer)
+      : turnRuns(tokenizer, turnTexts.assistant, [{ type: 'text', text: answer }])
+    return example(tokenizer, [...runs, ...said, tokenizer.eosId], { images, imageTokens }, { lenient: false, context: 0 })
+  })
+  const shared = Math.max(1, (alone[0]?.imageMask.lastIndexOf(1) ?? 0) + 1)
+  const whole: Required<Example> = {
+    ids: alone[0]?.ids.slice(0, shared) ?? [],
+    imageMask: alone[0]?.imageMask.slice(0, shared) ?? [],
+    labels: alone[0]?.labels.slice(0, shared) ?? [],
+    branches: new Array<number>(shared).fill(0),
+  }
+  alone.forEach(({ ids, labels }, i) => {
+    const own = ids.length - shared
+    if (whole.ids.length + own > maxLength) return
+    whole.ids.push(...ids.slice(shared))
+    whole.labels.push(...labels.slice(shared))
+    whole.imageMask.push(...new Array<number>(own).fill(0))
+    whole.branches.push(...new Array<number>(own).fill(i + 1))
+  })
+  return whole
+}
+
+/** An answer's turn whose characters are a token each. */
+function spelledRuns(tokenizer: Tokenizer, answer: string): Run[] {
+  const [before = '', after = ''] = turnTexts.assistant.split('{text}')
+  return [...tokenizer.splitControls(before), ...tokenizer.encodeCharacters(answer), ...tokenizer.splitControls(after)]
 }
 
 /** The same by the reference's rules: control text counts, any order of roles, images and placeholders may disagree. For parity. */

@@ -37,13 +37,18 @@ async function reference(model: DecoderRuntime, sequence: readonly number[]): Pr
     ),
     cos: f32([tokens, c.headDim / 2], cos),
     sin: f32([tokens, c.headDim / 2], sin),
-    first: i64([1], [0]),
+    positions: i64([1], [0]),
     mask: f32([group * tokens, tokens], causalMask(tokens, group)),
     last: i64([1, 2], [0, tokens - 1]),
   }
   const g = new Graph('reference')
   const input = (name: string) => g.input(name, inputs[name]?.dtype ?? 'f32', inputs[name]?.shape ?? [])
-  const attend = sequenceAttention(c, { cos: input('cos'), sin: input('sin'), first: input('first'), mask: input('mask') })
+  const attend = sequenceAttention(c, {
+    cos: input('cos'),
+    sin: input('sin'),
+    positions: input('positions'),
+    mask: input('mask'),
+  })
   const w = floatWeights(new Map(model.checkpoint.specs.map((s) => [s.name, s.shape])))
   const hidden = decoder(g, w, c, input('embeddings'), input('image'), attend)
   const logits = w.product(g, gatherRows(g, hidden, input('last')), 'output')

@@ -178,7 +178,7 @@ async function answer(dir: string): Promise<Float32Array> {
 async function trainingLoss(dir: string): Promise<{ loss: number; still: string[] }> {
   const { config, specs, ...checkpoint } = openModel(dir)
   const initial = new Map(specs.map((s) => [s.name, readParameter({ config, specs, ...checkpoint }, s.name)]))
-  const graph = new TrainingGraph(config, specs, initial, () => true, nextToken, { threads: 1 })
+  const graph = new TrainingGraph(config, specs, initial, () => true, nextToken(), { threads: 1 })
   try {
     const { tokens, pixels, tiled } = image(dir)
     const length = BEFORE.length + tokens + AFTER.length

@@ -104,7 +104,7 @@ export class Calibration {
     const attend = sequenceAttention(c, {
       cos: g.input('cos', 'f32', half),
       sin: g.input('sin', 'f32', half),
-      first: g.input('first', 'i64', [1]),
+      positions: g.input('first', 'i64', [1]),
       mask: g.input('mask', 'f32', seen),
     })
     const reads = new Map<string, Tensor>()

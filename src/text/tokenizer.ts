@@ -200,6 +200,11 @@ export class Tokenizer {
     return out
   }
 
+  /** Ids of a text that are a character each (or the bytes of one that the vocabulary lacks): no merges. */
+  encodeCharacters(text: string): number[] {
+    return [...text].flatMap((character) => this.encode(character))
+  }
+
   /** Splits trusted text into control ids and plain text, as the reference does before tokenising. */
   splitControls(text: string): (number | string)[] {
     const runs: (number | string)[] = []

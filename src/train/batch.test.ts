@@ -21,7 +21,7 @@ it('gives each part its own images, tiles and places, whatever the number of til
     pixels,
     tokens.length,
     0,
-    tiles,
+    { tiles },
   )
   for (const parts of [1, 2, 3, 5, 8]) {
     const cut = splitBatch(batch, parts)

@@ -3,6 +3,7 @@
  * go there. Also the prefetch that prepares the next batch while one is being computed. It knows nothing of files.
  */
 import { type Example, IGNORED } from '../data/conversation.js'
+import type { ImageLabels } from '../data/drawn.js'
 import type { TileGrid } from '../model/vision/tile-merge.js'
 
 /** The images of a batch for a tiled model, in row order. */
@@ -27,6 +28,10 @@ export interface Batch {
   readonly images: number
   /** Present for a tiled model. */
   readonly tiles?: BatchTiles
+  /** [rows, length], where rows hold questions that do not see each other: see `Example.branches`. */
+  readonly branches?: Int32Array
+  /** What is known of each image beside the answers about it. */
+  readonly imageLabels?: readonly ImageLabels[]
   /** How many labels count. */
   readonly labelTokens: number
 }
@@ -39,16 +44,18 @@ export function collate(
   pixels: Float32Array,
   images: number,
   padId: number,
-  tiles?: BatchTiles,
+  { tiles, imageLabels }: Pick<Batch, 'tiles' | 'imageLabels'> = {},
 ): Batch {
   const rows = examples.length
   const longest = examples.reduce((most, e) => Math.max(most, e.ids.length), 1)
   const length = Math.ceil(longest / MULTIPLE) * MULTIPLE
   const ids = new Int32Array(rows * length).fill(padId)
   const labels = new Int32Array(rows * length).fill(IGNORED)
+  const branches = examples.some((e) => e.branches) ? new Int32Array(rows * length) : undefined
   const imagePositions: number[] = []
   let labelTokens = 0
   examples.forEach((example, row) => {
+    if (example.branches) branches?.set(example.branches, row * length)
     example.ids.forEach((id, column) => {
       const at = row * length + column
       const label = example.labels[column] ?? IGNORED
@@ -59,14 +66,26 @@ export function collate(
     })
   })
   const places = Int32Array.from(imagePositions)
-  return { rows, length, ids, labels, imagePositions: places, pixels, images, ...(tiles ? { tiles } : {}), labelTokens }
+  return {
+    rows,
+    length,
+    ids,
+    labels,
+    imagePositions: places,
+    pixels,
+    images,
+    ...(tiles ? { tiles } : {}),
+    ...(branches ? { branches } : {}),
+    ...(imageLabels ? { imageLabels } : {}),
+    labelTokens,
+  }
 }
 
 /**
  * Cuts a batch into at most `parts` batches of neighbouring rows, whose sizes differ by one row at most.
  */
 export function splitBatch(batch: TrainingBatch, parts: number): TrainingBatch[] {
-  const { rows, length, images, tiles, imagePositions } = batch
+  const { rows, length, images, tiles, imagePositions, branches, imageLabels } = batch
   const stacks = tiles?.grids.map(({ tilesHigh, tilesWide }) => 1 + tilesHigh * tilesWide) ?? new Array<number>(images).fill(1)
   /** Where each image begins among the image tokens and the stacked pixels, and where the last one ends. */
   const tokenStarts = starts(tiles?.tokens ?? stacks.map(() => imagePositions.length / images))
@@ -93,6 +112,8 @@ export function splitBatch(batch: TrainingBatch, parts: number): TrainingBatch[]
       pixels: batch.pixels.subarray(stack * stackSize, nextStack * stackSize),
       images: to - from,
       ...(tiles ? { tiles: { grids: tiles.grids.slice(from, to), tokens: tiles.tokens.slice(from, to) } } : {}),
+      ...(branches ? { branches: branches.subarray(first * length, end * length) } : {}),
+      ...(imageLabels ? { imageLabels: imageLabels.slice(from, to) } : {}),
     }
   })
 }

@@ -17,7 +17,7 @@ export function checkTargets(
       ({ source, record }) => !dataset.teaches(source, record),
     ),
   )
-  if (empty.length === dataset.size) {
+  if (empty.length === dataset.size && !dataset.sources.some(({ drawn }) => drawn)) {
     throw new InputError(
       `${dataset.sources.map(({ file }) => file).join(', ')}: the answer of every record begins after max_length ${maxLength}, nothing can be learned; raise max_length or shorten the questions`,
     )

@@ -170,7 +170,7 @@ describe('refuses, naming file and record', () => {
     writeFileSync(file(), records.map((record) => `${JSON.stringify(record)}\n`).join(''))
     const notices: string[] = []
     const data = await open({ skipBad: true, onNotice: (line) => notices.push(line) })
-    expect([data.size, data.records.map((record) => record.where())]).toEqual([2, ['record 0 (line 1)', 'record 3 (line 4)']])
+    expect(data.size).toBe(2)
     expect(notices).toEqual([
       expect.stringMatching(/^left out: .*record 2 \(line 3\): image "none\.png" not found/),
       expect.stringMatching(/^left out: .*record 1 \(line 2\): image .*corrupt\.png/),

@@ -1,29 +1,36 @@
 /**
  * Training data as a pure function: `batchAt(step)` depends only on the seed, the step and the files, so a resumed run sees
- * what an unbroken one would. Samples are drawn for a window of batches and dealt by length, which keeps padding small
- * without changing what is seen. It knows nothing of the model.
+ * what an unbroken one would. Samples are picked for a window of batches and dealt by length, which keeps padding small
+ * without changing what is seen. They come from records of files or are drawn. It knows nothing of the model.
  */
 import { InputError } from '../common/errors.js'
 import { hash, permute, random } from '../common/random.js'
-import { conversationExample, type Example, IGNORED, textExample } from '../data/conversation.js'
-import { type TrainingRecord, turnText } from '../data/records.js'
+import { conversationExample, type Example, IGNORED, independentExample, textExample } from '../data/conversation.js'
+import type { DrawnSample, ImageLabels, LabelTexts } from '../data/drawn.js'
+import { type AugmentFlags, type TrainingRecord, turnText } from '../data/records.js'
+import type { RasterImage } from '../image/pixels.js'
 import { normalise, type Rgb } from '../image/preprocess.js'
 import type { Tokenizer } from '../text/tokenizer.js'
-import { type Augmentation, augment } from './augment.js'
+import { type Augmentation, augment, keptForAugment } from './augment.js'
 import { type Batch, type BatchTiles, collate } from './batch.js'
+import { type DrawnSource, openDrawn } from './dataset-drawn.js'
 import { ImageStore } from './dataset-images.js'
 import { openRecords } from './dataset-records.js'
 import { createSampler, type Pick, sourceShares } from './dataset-sampler.js'
+import { DrawingPool, type GeneratorName } from './drawing-pool.js'
+import { labelTexts, recordLabels } from './objectives/image-labels.js'
 import { TiledImages, type Tiling } from './tiled-images.js'
 
 export interface DataSource {
-  /** A JSON array or JSON lines of records. */
+  /** A JSON array or JSON lines of records; of a drawn source, the module. */
   readonly file: string
+  /** The generator of the module that samples are drawn by, instead of being read. */
+  readonly generator?: string
   /** A name of `data/formats` (default `auto`: found out from the records). */
   readonly format?: string
   /** What image paths are relative to (default: the file's folder). */
   readonly imageFolder?: string
-  /** Relative to the other sources (default: its number of records). */
+  /** Relative to the other sources (default: its number of records; 1 where samples are drawn). */
   readonly weight?: number
   readonly augment?: Augmentation
 }
@@ -35,6 +42,12 @@ export interface DatasetOptions {
   readonly imageSize: number
   /** Positions that one image takes, where images are not tiled. */
   readonly imageTokens: number
+  /** Patches of the vision tower's grid (default: imageTokens). */
+  readonly patches?: number
+  /** Whether the answers of records are labels of their images, as the vision tower's warm-up takes them. */
+  readonly labelRecords?: boolean
+  /** Threads that draw samples (default 1). */
+  readonly drawThreads?: number
   /** Present for a tiled model, which takes images as they are laid out: without augmentation. */
   readonly tiling?: Tiling
   readonly batchSize: number
@@ -59,26 +72,43 @@ export interface DatasetOptions {
 export interface Dataset {
   /** Records in all sources. */
   readonly size: number
-  /** All of them, source after source. */
-  readonly records: readonly TrainingRecord[]
-  readonly sources: readonly { readonly file: string; readonly records: number; readonly text: boolean; readonly share: number }[]
+  /** Every text that labels of images may have. */
+  readonly labels: LabelTexts
+  readonly sources: readonly {
+    readonly file: string
+    /** 0 where samples are drawn. */
+    readonly records: number
+    readonly drawn: boolean
+    readonly text: boolean
+    readonly share: number
+  }[]
   /** Whether some token of a record is learned within maxLength. @throws InputError when the record's images do not fit */
   teaches(source: number, record: number): boolean
   /** @throws InputError when a record's images do not fit, or an image was damaged since the data were opened */
   batchAt(step: number): Promise<Batch>
+  /** Once, after the last batch. */
+  dispose(): Promise<void>
 }
 
 interface Source {
   readonly file: string
   readonly augment: Augmentation
+  /** None where samples are drawn. */
   readonly records: readonly TrainingRecord[]
   /** Tokenised on first use. */
   readonly examples: (Example | undefined)[]
+  readonly drawn?: DrawnSource
 }
 
-/** One sample of a window: what it is and its number in the run, which keys its augmentation. */
-interface Sample extends Pick {
+/** One sample of a window and its number in the run, which keys its augmentation. */
+interface Sample {
   readonly number: number
+  readonly augment: Augmentation
+  readonly example: Example
+  /** Files, or pixels that were drawn. */
+  readonly images: readonly (string | RasterImage)[]
+  readonly flags: AugmentFlags
+  readonly labels?: ImageLabels
 }
 
 /** More than the control tokens around a question. */
@@ -94,13 +124,21 @@ const AUGMENT = 4
  */
 export async function openDataset(options: DatasetOptions): Promise<Dataset> {
   checkOptions(options)
-  const opened = await openRecords(options.sources, options)
-  const sources = options.sources.map(({ file, augment = 'none' }, i): Source => {
-    const records = at(opened, i)
-    return { file, augment, records, examples: new Array<Example | undefined>(records.length) }
-  })
-  const weights = options.sources.map((s, i) => s.weight ?? sources[i]?.records.length ?? 0)
-  const isText = sources.map((s) => s.records.every((r) => r.kind === 'text' || r.images.length === 0))
+  const pool = options.sources.some((s) => s.generator !== undefined) ? new DrawingPool(options.drawThreads ?? 1) : undefined
+  try {
+    return await opened(options, pool)
+  } catch (error) {
+    await pool?.dispose()
+    throw error
+  }
+}
+
+async function opened(options: DatasetOptions, pool: DrawingPool | undefined): Promise<Dataset> {
+  const sources = await openSources(options, pool)
+  const weights = options.sources.map((s, i) => s.weight ?? (s.generator === undefined ? at(sources, i).records.length : 1))
+  const isText = sources.map(
+    ({ records, drawn }) => drawn?.text ?? records.every((r) => r.kind === 'text' || r.images.length === 0),
+  )
   const shares = sourceShares(weights, isText, options.textShare)
   if (!shares)
     throw new InputError(
@@ -109,7 +147,7 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
   const { batchSize, seed, window = 4 } = options
   const sampler = createSampler(
     seed,
-    sources.map((s) => s.records.length),
+    sources.map((s) => (s.drawn ? Number.POSITIVE_INFINITY : s.records.length)),
     shares,
     batchSize * window,
   )
@@ -117,29 +155,66 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
   const store = new ImageStore(options.imageSize, cacheBytes)
   const tiled = options.tiling ? new TiledImages(options.imageSize, options.tiling, cacheBytes) : undefined
   await tiled?.measure(sources.flatMap((s) => s.records.flatMap((r) => (r.kind === 'text' ? [] : r.images))))
-  const example = (pick: Pick): Example => {
+  const example = (pick: Omit<Pick, 'epoch'>): Example => {
     const source = at(sources, pick.source)
     const made = source.examples[pick.record] ?? tokenise(source, pick.record, options, tiled)
     source.examples[pick.record] = made
     return made
   }
+  const recorded = (pick: Pick, number: number): Sample => {
+    const { augment, records } = at(sources, pick.source)
+    const record = at(records, pick.record)
+    const { images, flags } = record.kind === 'text' ? { images: [], flags: {} } : { images: record.images, flags: record }
+    const labels = options.labelRecords ? recordLabels(record) : undefined
+    return { number, augment, example: example(pick), images, flags, ...(labels ? { labels } : {}) }
+  }
+  /** The samples of a window in the order in which they were picked. */
+  const samplesOf = async (index: number): Promise<Sample[]> => {
+    const picks = sampler.picks(index).map((pick, i) => ({ ...pick, number: index * batchSize * window + i }))
+    const samples = new Map<number, Sample>()
+    for (const pick of picks) if (!at(sources, pick.source).drawn) samples.set(pick.number, recorded(pick, pick.number))
+    await Promise.all(
+      sources.map(async ({ drawn, augment }, source) => {
+        const own = picks.filter((pick) => pick.source === source)
+        if (!drawn || own.length === 0) return
+        const made = await drawn.draw(
+          seed,
+          own.map(({ record }) => record),
+        )
+        own.forEach(({ number }, i) => {
+          samples.set(number, drawnSample(at(made, i), number, augment, options))
+        })
+      }),
+    )
+    return picks.map(({ number }) => samples.get(number) as Sample)
+  }
   /** The samples of each batch of a window: sorted by length, cut into runs, the runs dealt in a seeded order. */
-  const deal = (index: number): Sample[][] => {
-    const samples = sampler.picks(index).map((pick, i): Sample => ({ ...pick, number: index * batchSize * window + i }))
-    const lengths = new Map(samples.map((s) => [s, example(s).ids.length]))
-    samples.sort((a, b) => (lengths.get(a) ?? 0) - (lengths.get(b) ?? 0) || a.number - b.number)
+  const deal = async (index: number): Promise<Sample[][]> => {
+    const samples = await samplesOf(index)
+    samples.sort((a, b) => a.example.ids.length - b.example.ids.length || a.number - b.number)
     return Array.from({ length: window }, (_, b) => {
       const run = permute(b, window, seed, DEAL, index)
       return samples.slice(run * batchSize, (run + 1) * batchSize)
     })
   }
-  const dealt = new Map<number, Sample[][]>()
+  const dealt = new Map<number, Promise<Sample[][]>>()
+  const dealing = (index: number): Promise<Sample[][]> => {
+    const batches = dealt.get(index) ?? deal(index)
+    dealt.set(index, batches)
+    // Whoever asks for the window sees the error; until then it must not count as unhandled.
+    batches.catch(() => {})
+    return batches
+  }
   return {
     size: sources.reduce((sum, s) => sum + s.records.length, 0),
-    records: sources.flatMap((s) => s.records),
+    labels: labelTexts(
+      options.labelRecords ? sources.flatMap((s) => s.records.flatMap((r) => recordLabels(r) ?? [])) : [],
+      sources.flatMap((s) => s.drawn?.labels ?? []),
+    ),
     sources: sources.map((s, i) => ({
       file: s.file,
       records: s.records.length,
+      drawn: s.drawn !== undefined,
       text: isText[i] ?? false,
       share: shares[i] ?? 0,
     })),
@@ -147,25 +222,62 @@ export async function openDataset(options: DatasetOptions): Promise<Dataset> {
       const { records } = at(sources, source)
       return (
         answerBound(at(records, record), (file) => tiled?.tokens(file) ?? options.imageTokens) < options.maxLength ||
-        example({ source, record, epoch: 0 }).labels.some((label) => label !== IGNORED)
+        example({ source, record }).labels.some((label) => label !== IGNORED)
       )
     },
     async batchAt(step) {
       if (!Number.isSafeInteger(step) || step < 0) throw new InputError(`step ${step}: expected a whole number from 0`)
       const index = Math.floor(step / window)
-      const batches = dealt.get(index) ?? deal(index)
-      dealt.set(index, batches)
+      const batches = await dealing(index)
+      // Drawing takes as long as some steps: the next window is begun while this one is used.
+      if (pool) void dealing(index + 1)
       for (const key of dealt.keys()) if (Math.abs(key - index) > 1) dealt.delete(key)
       const samples = batches[step % window] ?? []
-      const examples = samples.map(example)
+      const examples = samples.map((s) => s.example)
       if (tiled) {
-        const { pixels, images, tiles } = await tiledPixelsOf(samples, sources, tiled)
-        return collate(examples, pixels, images, options.tokenizer.padId, tiles)
+        const { pixels, images, tiles } = await tiledPixelsOf(samples, tiled)
+        return collate(examples, pixels, images, options.tokenizer.padId, { tiles })
       }
-      const { pixels, images } = await pixelsOf(samples, sources, store, options)
-      return collate(examples, pixels, images, options.tokenizer.padId)
+      const { pixels, images } = await pixelsOf(samples, store, options)
+      const imageLabels = samples.flatMap((s) => s.images.map(() => (s.images.length === 1 ? s.labels : undefined) ?? {}))
+      return collate(examples, pixels, images, options.tokenizer.padId, { imageLabels })
+    },
+    async dispose() {
+      await Promise.allSettled(dealt.values())
+      await pool?.dispose()
     },
   }
+}
+
+/** Sources in their order: records of files, and generators that have drawn their first samples. */
+async function openSources(options: DatasetOptions, pool: DrawingPool | undefined): Promise<Source[]> {
+  const files = options.sources.filter((s) => s.generator === undefined)
+  const records = files.length > 0 ? await openRecords(files, options) : []
+  const patches = options.patches ?? options.imageTokens
+  return Promise.all(
+    options.sources.map(async (source): Promise<Source> => {
+      const { file, generator, augment = 'none' } = source
+      if (generator === undefined) {
+        const own = at(records, files.indexOf(source))
+        return { file, augment, records: own, examples: new Array<Example | undefined>(own.length) }
+      }
+      const name: GeneratorName = { module: file, generator }
+      const drawn = await openDrawn(pool as DrawingPool, name, options.seed, patches)
+      return { file: drawn.name, augment, records: [], examples: [], drawn }
+    }),
+  )
+}
+
+function drawnSample(
+  { image, questions, labels, ...flags }: DrawnSample,
+  number: number,
+  augment: Augmentation,
+  { tokenizer, imageTokens, maxLength, imageSize }: DatasetOptions,
+): Sample {
+  const images = image === undefined ? 0 : 1
+  const example = independentExample(tokenizer, questions, { images, imageTokens, maxLength })
+  const kept = typeof image === 'object' ? keptForAugment(image, augment, imageSize) : image
+  return { number, augment, example, images: kept === undefined ? [] : [kept], flags, ...(labels ? { labels } : {}) }
 }
 
 /** Positions before a record's first answer, at most: no token is shorter than a byte. Saves tokenising what cannot be too long. */
@@ -178,31 +290,24 @@ function answerBound(record: TrainingRecord, imageTokens: (file: string) => numb
 
 async function pixelsOf(
   samples: readonly Sample[],
-  sources: readonly Source[],
   store: ImageStore,
   { imageSize, seed, mean, std }: DatasetOptions,
 ): Promise<{ pixels: Float32Array; images: number }> {
-  const wanted = samples.flatMap((sample) => {
-    const source = at(sources, sample.source)
-    const record = at(source.records, sample.record)
-    if (record.kind === 'text') return []
-    return record.images.map((file, i) => ({ file, record, kind: source.augment, key: hash(seed, AUGMENT, sample.number, i) }))
-  })
-  const stored = await Promise.all(wanted.map(({ file, kind }) => store.get(file, kind)))
+  const wanted = samples.flatMap(({ images, flags, augment: kind, number }) =>
+    images.map((image, i) => ({ image, flags, kind, key: hash(seed, AUGMENT, number, i) })),
+  )
+  const stored = await Promise.all(wanted.map(({ image, kind }) => (typeof image === 'string' ? store.get(image, kind) : image)))
   const each = 3 * imageSize * imageSize
   const pixels = new Float32Array(wanted.length * each)
-  wanted.forEach(({ record, kind, key }, i) => {
-    normalise(augment(at(stored, i), kind, imageSize, random(key), record), mean, std, pixels, i * each)
+  wanted.forEach(({ flags, kind, key }, i) => {
+    normalise(augment(at(stored, i), kind, imageSize, random(key), flags), mean, std, pixels, i * each)
   })
   return { pixels, images: wanted.length }
 }
 
 /** Images of samples as their layouts cut them, one stack of tiles after the other. */
-async function tiledPixelsOf(samples: readonly Sample[], sources: readonly Source[], store: TiledImages) {
-  const files = samples.flatMap((sample) => {
-    const record = at(at(sources, sample.source).records, sample.record)
-    return record.kind === 'text' ? [] : record.images
-  })
+async function tiledPixelsOf(samples: readonly Sample[], store: TiledImages) {
+  const files = samples.flatMap(({ images }) => images as readonly string[])
   const images = await Promise.all(files.map((file) => store.get(file)))
   const pixels = new Float32Array(images.reduce((sum, image) => sum + image.pixels.length, 0))
   let end = 0
@@ -244,8 +349,10 @@ function checkOptions(options: DatasetOptions): void {
     throw new InputError(`seed ${options.seed}: expected a whole number from 0`)
   const { textShare = 0 } = options
   if (!(textShare >= 0 && textShare <= 1)) throw new InputError(`textShare ${textShare}: expected a number from 0 to 1`)
-  for (const { file, weight = 1, augment = 'none' } of options.sources) {
+  for (const { file, generator, weight = 1, augment = 'none' } of options.sources) {
     if (!(weight >= 0 && Number.isFinite(weight))) throw new InputError(`${file}: weight ${weight}, expected a number from 0`)
+    if (options.tiling && generator !== undefined)
+      throw new InputError(`${file}: draw ${generator}: samples are not drawn for a tiled (hd) model; give a file`)
     if (options.tiling && augment !== 'none')
       throw new InputError(`${file}: augment ${augment}: images of a tiled (hd) model are taken as they are; use none`)
   }

@@ -1,7 +1,7 @@
 /** Values for the inputs of training graphs, from a batch and its targets. Tables and masks are made once and kept. */
 import { allocate, Value } from '../engine/index.js'
 import type { DecoderConfig, ModelConfig } from '../model/config.js'
-import { causalMask } from '../model/decoder/attention.js'
+import { branchPositions, causalMask, separateBranches } from '../model/decoder/attention.js'
 import { rotaryTables } from '../model/decoder/rotary.js'
 import { tileIndex } from '../model/vision/tile-merge.js'
 import type { TrainingBatch } from './batch.js'
@@ -14,14 +14,14 @@ export function rotaryPositions(c: DecoderConfig): number {
 
 /** `dispose` once, after the last session has run. */
 export class Feeds {
-  private readonly masks = new Map<number, Value<'f32'>>()
-  private readonly tables: { cos: Value<'f32'>; sin: Value<'f32'>; first: Value<'i64'> }
+  private readonly masks = new Map<number, Float32Array>()
+  private readonly tables: { cos: Value<'f32'>; sin: Value<'f32'> }
 
   constructor(private readonly config: ModelConfig) {
     const positions = rotaryPositions(config.decoder)
     const { cos, sin } = rotaryTables(config.decoder, positions)
     const half = [positions, config.decoder.headDim / 2]
-    this.tables = { cos: Value.of('f32', half, cos), sin: Value.of('f32', half, sin), first: Value.zeros('i64', [1]) }
+    this.tables = { cos: Value.of('f32', half, cos), sin: Value.of('f32', half, sin) }
   }
 
   /**
@@ -54,22 +54,38 @@ export class Feeds {
     })
     add('ids', () => Value.of('i64', [batch.rows, batch.length], toInt64(batch.ids)))
     for (const [name, value] of Object.entries(this.tables)) if (wanted.has(name)) inputs[name] = value
-    if (wanted.has('mask')) inputs.mask = this.mask(batch.length)
+    add('positions', () => Value.of('i64', [batch.rows, batch.length], toInt64(positionsOf(batch))))
+    add('mask', () => this.mask(batch))
     return { inputs, own }
   }
 
-  private mask(tokens: number): Value<'f32'> {
-    const known = this.masks.get(tokens)
-    if (known) return known
+  /** [rows, 1, group * tokens, tokens]: the masks of a batch's rows. */
+  private mask({ rows, length, branches }: TrainingBatch): Value<'f32'> {
     const group = this.config.decoder.heads / this.config.decoder.kvHeads
-    const value = Value.of('f32', [group * tokens, tokens], causalMask(tokens, group))
-    this.masks.set(tokens, value)
-    return value
+    const causal = this.masks.get(length) ?? causalMask(length, group)
+    this.masks.set(length, causal)
+    const masks = allocate('f32', rows * causal.length)
+    for (let row = 0; row < rows; row++) {
+      masks.set(causal, row * causal.length)
+      const own = masks.subarray(row * causal.length, (row + 1) * causal.length)
+      if (branches) separateBranches(own, branches.subarray(row * length, (row + 1) * length), group)
+    }
+    return Value.of('f32', [rows, 1, group * length, length], masks)
   }
 
   dispose(): void {
-    for (const value of [...this.masks.values(), ...Object.values(this.tables)]) value.dispose()
+    for (const value of Object.values(this.tables)) value.dispose()
   }
+}
+
+/** [rows, length]. */
+function positionsOf({ rows, length, branches }: TrainingBatch): Int32Array {
+  const out = new Int32Array(rows * length)
+  for (let row = 0; row < rows; row++) {
+    const own = branches?.subarray(row * length, (row + 1) * length) ?? new Int32Array(length)
+    out.set(branchPositions(own), row * length)
+  }
+  return out
 }
 
 /** [row, column] of every image token. */

@@ -24,20 +24,20 @@ export class Network {
   }
 
   /** What the decoder reads in the images' place: [images, tokens, hidden]; [rows, hidden] of a tiled model. */
-  projected(g: Graph): Tensor {
+  projected(g: Graph, features = this.features(g)): Tensor {
     const tiles = this.config.vision?.tiled ? g.input('tile_index', 'i64', ['image_rows', 2]) : undefined
-    return projectFeatures(g, this.weights, this.config, this.features(g), tiles ? { tiles } : {})
+    return projectFeatures(g, this.weights, this.config, features, tiles ? { tiles } : {})
   }
 
-  /** The decoder's output before the head: [batch, tokens, hidden]. */
-  hidden(g: Graph, images: boolean): Tensor {
+  /** The decoder's output before the head: [batch, tokens, hidden]. @param features of the batch's images, where it has some */
+  hidden(g: Graph, features?: Tensor): Tensor {
     const { decoder: c, vision } = this.config
     const ids = g.input('ids', 'i64', ['batch', 'tokens'])
     let x = embedding(g, this.weights.tensor(g, embeddingTable), ids, c.padId)
     let image: Tensor | undefined
-    if (images) {
+    if (features) {
       const rows = vision?.tiled ? 'image_rows' : product('images', imageTokens(this.config))
-      const projected = reshape(g, this.projected(g), [rows, c.hiddenSize])
+      const projected = reshape(g, this.projected(g, features), [rows, c.hiddenSize])
       image = g.input('image_index', 'i64', [rows, 2])
       x = setRows(g, x, image, projected)
     }
@@ -45,8 +45,8 @@ export class Network {
     const attend = sequenceAttention(c, {
       cos: g.input('cos', 'f32', half),
       sin: g.input('sin', 'f32', half),
-      first: g.input('first', 'i64', [1]),
-      mask: g.input('mask', 'f32', [product(c.heads / c.kvHeads, 'tokens'), 'tokens']),
+      positions: g.input('positions', 'i64', ['batch', 'tokens']),
+      mask: g.input('mask', 'f32', ['batch', 1, product(c.heads / c.kvHeads, 'tokens'), 'tokens']),
     })
     return decoder(g, this.weights, c, x, image, attend)
   }

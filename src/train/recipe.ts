@@ -19,7 +19,10 @@ import { warmupSteps } from './schedule.js'
 export type Stage = 'language' | 'vision' | 'align' | 'pretrain' | 'sft'
 
 export interface RecipeData {
+  /** Of records; where samples are drawn, the module of generators. */
   readonly file: string
+  /** The generator that draws samples. */
+  readonly generator?: string
   /** Share of this file among those of its kind, relative; default 1. */
   readonly weight: number
   readonly augment: 'none' | 'sprite' | 'photo'
@@ -27,6 +30,15 @@ export interface RecipeData {
   readonly format?: string
   /** What image paths are relative to; absent: the file's folder. */
   readonly imageFolder?: string
+}
+
+export interface RecipeProbe {
+  /** Question files. */
+  readonly files: readonly string[]
+  /** Steps between two probes. */
+  readonly every: number
+  /** Questions of each task, the first ones. */
+  readonly questions: number
 }
 
 /** A recipe with every value filled in; paths are absolute. */
@@ -45,6 +57,10 @@ export interface Recipe {
   readonly data: readonly RecipeData[]
   /** Records whose images are missing or damaged are left out, instead of ending the run before it starts. */
   readonly skipBad?: boolean
+  /** Threads that draw samples. */
+  readonly drawThreads: number
+  /** Weight of an image's labels (classified by the vision tower) beside one token of an answer; 0: they are left out. */
+  readonly labelLoss: number
   /** Fraction of samples drawn from text-only files; absent: by weight alone. */
   readonly textShare?: number
   readonly batchSize: number
@@ -78,6 +94,8 @@ export interface Recipe {
   /** The parts that are not frozen. */
   readonly train: readonly ModelPart[]
   readonly seed: number
+  /** Questions asked as the run goes on, for learning curves. */
+  readonly probe?: RecipeProbe
   readonly checkpointEvery: number
   /** Checkpoints kept, the newest ones. */
   readonly keep: number
@@ -118,10 +136,14 @@ const Schema = z
     model: z.strictObject({ adapter: adapterField.optional(), projector: projectorField.optional() }).optional(),
     out: path,
     tokenizer: path.optional(),
+    generators: path.optional(),
+    draw_threads: count(64).default(1),
+    label_loss: z.number().min(0).max(1000).default(0),
     data: z
       .array(
         z.strictObject({
-          file: path,
+          file: path.optional(),
+          draw: z.string().min(1).optional(),
           weight: z.number().positive().default(1),
           augment: z.enum(['none', 'sprite', 'photo']).default('none'),
           format: z.enum(FORMAT_NAMES as [string, ...string[]]).default('auto'),
@@ -152,6 +174,9 @@ const Schema = z
     plora_init: z.enum(['zero_b', 'literal']).default('zero_b'),
     freeze: z.array(frozenPart).optional(),
     seed: z.int().min(0).default(0),
+    probe: z
+      .strictObject({ files: z.array(path).min(1), every: count(1_000_000_000), questions: count(100_000).default(50) })
+      .optional(),
     checkpoint_every: count(1_000_000_000).optional(),
     keep: count(1_000_000).default(2),
     threads: count(1024).optional(),
@@ -169,9 +194,27 @@ const Schema = z
       wrong('tokenizer', 'expected a path, since init brings no tokenizer')
     if (recipe.learning_rate === undefined && optimizers[recipe.optimizer.type].learningRate === undefined)
       wrong('learning_rate', 'expected a number greater than 0 and at most 1')
+    recipe.data.forEach((entry, i) => {
+      const problem = dataProblem(entry, recipe.generators !== undefined)
+      if (problem) context.addIssue({ code: 'custom', path: ['data', i, ...problem.field], message: problem.message })
+    })
     if (modelParts.every((group) => recipe.freeze?.includes(group)))
       wrong('freeze', 'every part is frozen; leave at least one to train')
   })
+
+/** An entry is a file or a generator, and what belongs to files is not said of generators. */
+function dataProblem(
+  entry: { file?: string | undefined; draw?: string | undefined; format: string; image_folder?: string | undefined },
+  generators: boolean,
+): { field: string[]; message: string } | undefined {
+  if ((entry.file === undefined) === (entry.draw === undefined))
+    return { field: ['file'], message: 'expected either file (of records) or draw (the name of a generator), exactly one' }
+  if (entry.draw === undefined) return undefined
+  if (!generators)
+    return { field: ['draw'], message: 'needs the field generators beside data: the module that has this generator' }
+  const odd = entry.format !== 'auto' ? 'format' : entry.image_folder !== undefined ? 'image_folder' : undefined
+  return odd ? { field: [odd], message: 'belongs to files, not to samples that are drawn' } : undefined
+}
 
 /**
  * Reads and checks a recipe and fills in what it leaves out. Throws InputError naming file, line and field, for a wrong value, an
@@ -199,13 +242,19 @@ export function loadRecipe(file: string): Recipe {
     out: absolute(value.out),
     ...(value.tokenizer === undefined ? {} : { tokenizer: existing(['tokenizer'], value.tokenizer, 'file') }),
     // What is left at its default stays out of the recipe, so that older states still belong to it.
-    data: value.data.map(({ file: name, weight, augment, format, image_folder }, i) => ({
-      file: existing(['data', i, 'file'], name, 'file'),
+    data: value.data.map(({ file: name, draw, weight, augment, format, image_folder }, i) => ({
+      file:
+        draw === undefined
+          ? existing(['data', i, 'file'], name ?? '', 'file')
+          : existing(['generators'], value.generators ?? '', 'file'),
+      ...(draw === undefined ? {} : { generator: draw }),
       weight,
       augment,
       ...(format === 'auto' ? {} : { format }),
       ...(image_folder === undefined ? {} : { imageFolder: existing(['data', i, 'image_folder'], image_folder, 'directory') }),
     })),
+    drawThreads: value.draw_threads,
+    labelLoss: value.label_loss,
     ...(value.skip_bad ? { skipBad: true } : {}),
     ...(value.text_share === undefined ? {} : { textShare: value.text_share }),
     batchSize: value.batch_size,
@@ -232,6 +281,9 @@ export function loadRecipe(file: string): Recipe {
     freeze: modelParts.filter((group) => frozen.includes(group)),
     train: modelParts.filter((group) => !frozen.includes(group)),
     seed: value.seed,
+    ...(value.probe
+      ? { probe: { ...value.probe, files: value.probe.files.map((name, i) => existing(['probe', 'files', i], name, 'file')) } }
+      : {}),
     checkpointEvery: value.checkpoint_every ?? Math.min(Math.ceil(value.steps / 10), MAX_CHECKPOINT_STEPS),
     keep: value.keep,
     threads: value.threads ?? availableParallelism(),
@@ -275,6 +327,7 @@ export function describeRecipe(recipe: Recipe): string {
     ['tokenizer', recipe.tokenizer ?? 'of the model continued from'],
     ...data.map((entry): [string, string] => ['data', describeData(entry)]),
     ...(recipe.skipBad ? ([['bad images', 'their records are left out']] as [string, string][]) : []),
+    ...(recipe.labelLoss > 0 ? ([['label loss', recipe.labelLoss]] as [string, number][]) : []),
     ['text share', recipe.textShare ?? 'by weight'],
     ['trained', recipe.train.join(', ')],
     ['frozen', recipe.freeze.join(', ') || 'nothing'],
@@ -290,6 +343,9 @@ export function describeRecipe(recipe: Recipe): string {
     ['vision layer decay', recipe.vitLayerDecay === 1 ? 'off' : recipe.vitLayerDecay],
     ['optimizer', describeOptimizer(recipe.optimizer, recipe)],
     ['PLoRA init', recipe.ploraInit],
+    ...(recipe.probe
+      ? ([['probe', `every ${recipe.probe.every} steps, ${recipe.probe.questions} questions a task`]] as [string, string][])
+      : []),
     ['checkpoint', `every ${recipe.checkpointEvery} steps, the last ${recipe.keep} kept`],
     ['seed', recipe.seed],
     ['threads', recipe.threads],
@@ -298,7 +354,8 @@ export function describeRecipe(recipe: Recipe): string {
   return `${rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n')}\n`
 }
 
-function describeData({ file, weight, augment, format, imageFolder }: RecipeData): string {
+function describeData({ file, generator, weight, augment, format, imageFolder }: RecipeData): string {
   const form = format === undefined ? '' : `, format ${format}`
-  return `${file}, weight ${weight}, augment ${augment}${form}${imageFolder === undefined ? '' : `, images in ${imageFolder}`}`
+  const what = generator === undefined ? file : `drawn by ${generator} of ${file}`
+  return `${what}, weight ${weight}, augment ${augment}${form}${imageFolder === undefined ? '' : `, images in ${imageFolder}`}`
 }

@@ -11,7 +11,17 @@ import type { Recipe } from './recipe.js'
 export type RunIdentity = Readonly<Record<string, string>>
 
 /** Fields that say how a run is done, not what comes out; `train` and `warmupSteps` follow from others. */
-const FREE: ReadonlySet<string> = new Set(['file', 'out', 'threads', 'checkpointEvery', 'keep', 'dtype', 'train', 'warmupSteps'])
+const FREE: ReadonlySet<string> = new Set([
+  'file',
+  'out',
+  'threads',
+  'drawThreads',
+  'checkpointEvery',
+  'keep',
+  'dtype',
+  'train',
+  'warmupSteps',
+])
 
 /** Reads what the recipe names; images are not among it. */
 export function runIdentity(recipe: Recipe): RunIdentity {

@@ -12,7 +12,7 @@ import { readRecords } from '../data/training-records.js'
 import { liveHandles } from '../engine/index.js'
 import { type OpenCheckpoint, openModel, readParameter } from '../model/open-checkpoint.js'
 import type { Communicator } from './communicator.js'
-import { imageClasses } from './objectives/image-labels.js'
+import { imageClasses, labelTexts, recordLabels } from './objectives/image-labels.js'
 import { loadRecipe } from './recipe.js'
 import type { StepMetrics } from './state.js'
 import { train } from './train.js'
@@ -284,7 +284,7 @@ describe('the vision warm-up', () => {
     }
     writeFileSync(join(dir, 'text.jsonl'), lines.join('\n'))
     writeFileSync(file, readFileSync(file, 'utf8').replace('stage: language', 'stage: vision'))
-    const classes = imageClasses(readRecords(join(dir, 'text.jsonl')))
+    const classes = imageClasses(labelTexts(readRecords(join(dir, 'text.jsonl')).flatMap((r) => recordLabels(r) ?? [])))
     expect([...classes.names.keys()]).toEqual(['blue', 'green', 'red'])
     expect([...classes.words.keys()]).toEqual(['cold', 'colour', 'warm'])
     const { finalLoss, out } = await train(loadRecipe(file), { resume: true })

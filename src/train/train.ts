@@ -5,6 +5,8 @@ import { writeSafetensors } from '../checkpoint/safetensors.js'
 import { writeAll, writeFileAtomically, writeTextAtomically } from '../common/atomic.js'
 import { InputError, XComposerError } from '../common/errors.js'
 import { makeFolders } from '../common/folders.js'
+import type { LabelTexts } from '../data/drawn.js'
+import { type Question, readQuestions } from '../data/questions.js'
 import type { Optimizer } from '../engine/index.js'
 import type { ModelConfig } from '../model/config.js'
 import { imageTokens } from '../model/image-rows.js'
@@ -16,15 +18,18 @@ import { alone, type Communicator } from './communicator.js'
 import { openDataset } from './dataset.js'
 import { isTrainable, tensorRates } from './groups.js'
 import { lockDirectory } from './lock.js'
+import { readLabelHeads, writeLabelHeads } from './objectives/label-heads-file.js'
+import { labelHeads } from './objectives/label-terms.js'
 import type { Objective } from './objectives/objective.js'
 import { createObjective } from './objectives/table.js'
 import { createOptimizer } from './optimizers.js'
-import type { Recipe } from './recipe.js'
+import type { Recipe, RecipeProbe } from './recipe.js'
 import { runIdentity } from './run-identity.js'
 import { scheduleFactor } from './schedule.js'
 import { type StartingPoint, startingPoint } from './starting-point.js'
 import { lastLoss, loadState, type RunState, type StepMetrics, saveState, trimMetrics } from './state.js'
 import type { Tiling } from './tiled-images.js'
+import { type ProbeScore, towerProbe } from './tower-probe.js'
 import { TrainingGraph } from './training-graph.js'
 
 /** What a progress line needs. */
@@ -44,6 +49,8 @@ export interface TrainOptions {
   /** As `skip_bad` of the recipe: go on without records whose images cannot be used. */
   readonly skipBad?: boolean
   readonly onProgress?: (progress: Progress) => void
+  /** Asks the questions of the recipe's probe of a model directory; without it the vision tower alone is asked. */
+  readonly probe?: (dir: string, questions: readonly Question[]) => Promise<Record<string, ProbeScore>>
   readonly onNotice?: (line: string) => void
   readonly signal?: AbortSignal
   /** The processes that train together, each with a call of its own; default: this one alone. */
@@ -76,6 +83,9 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     tokenizer,
     imageSize: start.config.vision?.imageSize ?? 0,
     imageTokens: imageTokens(start.config),
+    patches: start.config.vision?.patches ?? 0,
+    labelRecords: recipe.stage === 'vision' || recipe.stage === 'align',
+    drawThreads: recipe.drawThreads,
     ...(start.config.vision?.tiled ? { tiling: tilingOf(recipe, start.config) } : {}),
     batchSize: recipe.batchSize,
     maxLength: recipe.maxLength,
@@ -87,9 +97,14 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     ...(options.signal ? { signal: options.signal } : {}),
   })
   checkTargets(dataset, recipe.maxLength, options.onNotice)
-  const { records } = dataset
-  const objective = createObjective(recipe.stage, { config: start.config, initial: start.initial, tokenizer, records })
+  const { labels } = dataset
+  const { config, initial } = start
+  const objective = createObjective(recipe.stage, { config, initial, tokenizer, labels, labelWeight: recipe.labelLoss })
   const specs = [...start.specs, ...objective.parameters]
+  const own = new Set(objective.parameters.map(({ name }) => name))
+  const before = recipe.visionFrom ?? ('from' in recipe.start ? recipe.start.from : undefined)
+  const heads = before ? readLabelHeads(before, labels, start.config.vision?.hiddenSize ?? 0) : []
+  for (const [name, values] of heads) if (own.has(name)) start.initial.set(name, values)
   for (const [name, values] of objective.initial) start.initial.set(name, values)
   const { rank, size } = options.communicator ?? alone
   const batchAt = prefetch({ batchAt: (index) => dataset.batchAt(index * size + rank) })
@@ -103,10 +118,14 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
   const rates = tensorRates(start.config, specs, recipeRates(recipe))
   const optimizer = createOptimizer(recipe.optimizer, recipe, { parameters, specs, rates, pool })
   try {
-    return await new Run(recipe, start, graph, objective, optimizer, batchAt, options).finish()
+    const result = await new Run(recipe, start, graph, objective, optimizer, batchAt, labels, options).finish()
+    const values = new Map(parameters.tensors.map((t) => [t.name, parameters.view(parameters.weights, t)]))
+    if (rank === 0) writeLabelHeads(recipe.out, labels, start.config.vision?.hiddenSize ?? 0, values)
+    return result
   } finally {
     optimizer.dispose()
     graph.dispose()
+    await dataset.dispose()
   }
 }
 
@@ -122,6 +141,8 @@ function tilingOf(recipe: Recipe, config: ModelConfig): Tiling {
 class Run {
   private readonly states: string
   private readonly metrics: string
+  private readonly probes: string
+  private probeQuestions: readonly Question[] | undefined
   private readonly state: RunState
   private readonly processes: Communicator
   /** Whether this process writes files. */
@@ -138,6 +159,7 @@ class Run {
     private readonly objective: Objective,
     private readonly optimizer: Optimizer,
     private readonly batchAt: (index: number) => Promise<Batch>,
+    private readonly labels: LabelTexts,
     private readonly options: TrainOptions,
   ) {
     this.processes = options.communicator ?? alone
@@ -145,6 +167,7 @@ class Run {
     this.states = join(recipe.out, 'state')
     this.sum = recipe.accumulate > 1 ? new Float32Array(graph.parameters.gradients.length) : undefined
     this.metrics = join(recipe.out, 'metrics.jsonl')
+    this.probes = join(recipe.out, 'probes.jsonl')
     this.state = { parameters: graph.parameters, optimizer, identity: runIdentity(recipe) }
   }
 
@@ -157,6 +180,7 @@ class Run {
       if (writes && !options.resume) {
         rmSync(this.states, { recursive: true, force: true })
         rmSync(this.metrics, { force: true })
+        rmSync(this.probes, { force: true })
       }
       await this.processes.barrier()
       await this.steps()
@@ -176,7 +200,7 @@ class Run {
     let step = first
     // Nobody goes on before all have read the state.
     await this.processes.barrier()
-    if (this.writes) trimMetrics(this.metrics, step)
+    if (this.writes) for (const file of [this.metrics, this.probes]) trimMetrics(file, step)
     if (step > 0) options.onNotice?.(`continuing after step ${step}`)
     for (; step < recipe.steps; step++) {
       // What was learned since the last checkpoint is kept: calling again goes on here.
@@ -201,10 +225,35 @@ class Run {
         },
         samples,
       )
+      const { probe } = recipe
+      if (probe && ((step + 1) % probe.every === 0 || step + 1 === recipe.steps)) await this.probe(step + 1, probe)
       if ((step + 1) % recipe.checkpointEvery === 0 || step + 1 === recipe.steps) {
         this.save(step + 1)
       }
     }
+  }
+
+  /** A line in `probes.jsonl`; training goes on as if it had not been. */
+  private async probe(step: number, { files, questions }: RecipeProbe): Promise<void> {
+    if (!this.writes) return
+    this.probeQuestions ??= files.flatMap((file) => firstOfTasks(readQuestions(file), questions))
+    const { recipe, start, graph, options, probeQuestions, labels } = this
+    const heads = graph.parameters.tensors.some(({ name }) => name === labelHeads.names)
+    const size = start.config.vision?.imageSize ?? 0
+    const tower = heads ? await towerProbe(graph, labels.names, probeQuestions, size) : undefined
+    // Before a decoder reads them, images say nothing to it.
+    const answers = recipe.stage !== 'vision' && recipe.stage !== 'align'
+    const dir = join(recipe.out, 'probe')
+    if (answers && options.probe) this.writeModel(dir)
+    const model = answers && options.probe ? await options.probe(dir, probeQuestions) : undefined
+    const line = {
+      step,
+      samples: step * recipe.batchSize * recipe.accumulate,
+      ...(model ? { model } : {}),
+      ...(tower ? { tower } : {}),
+    }
+    appendFileSync(this.probes, `${JSON.stringify(line)}\n`)
+    options.onNotice?.(`step ${step}: ${probeText('', model)}${probeText('tower ', tower)}`)
   }
 
   private save(step: number): void {
@@ -271,8 +320,8 @@ class Run {
     })
   }
 
-  /** The model directory: trained and frozen tensors in checkpoint order, configuration, tokenizer. */
-  private writeModel(): void {
+  /** A model directory: trained and frozen tensors in checkpoint order, configuration, tokenizer. */
+  private writeModel(dir = this.recipe.out): void {
     const { recipe, graph, start } = this
     const trained = new Map(graph.parameters.tensors.map((t) => [t.name, t]))
     const dtype = recipe.dtype === 'f16' ? 'F16' : 'F32'
@@ -281,11 +330,29 @@ class Run {
       const data = t ? graph.parameters.view(graph.parameters.weights, t) : (start.initial.get(s.name) as Float32Array)
       return { name: s.name, dtype, shape: s.shape, data } as const
     })
-    writeSafetensors(join(recipe.out, 'model.safetensors'), tensors, { format: 'pt' })
-    writeTextAtomically(join(recipe.out, 'config.json'), `${JSON.stringify(start.configJson, null, 2)}\n`)
+    makeFolders(dir, `${recipe.file}: out`)
+    writeSafetensors(join(dir, 'model.safetensors'), tensors, { format: 'pt' })
+    writeTextAtomically(join(dir, 'config.json'), `${JSON.stringify(start.configJson, null, 2)}\n`)
     const tokenizer = readFileSync(start.tokenizer)
-    writeFileAtomically(join(recipe.out, 'tokenizer.model'), (fd) => writeAll(fd, tokenizer))
+    writeFileAtomically(join(dir, 'tokenizer.model'), (fd) => writeAll(fd, tokenizer))
   }
+}
+
+/** The first questions of each task. */
+function firstOfTasks(questions: readonly Question[], count: number): Question[] {
+  const seen = new Map<string, number>()
+  return questions.filter(({ task }) => {
+    const before = seen.get(task) ?? 0
+    seen.set(task, before + 1)
+    return before < count
+  })
+}
+
+/** "naming 20 %, counting 35 %". */
+function probeText(of: string, scores: Readonly<Record<string, ProbeScore>> = {}): string {
+  return Object.entries(scores)
+    .map(([task, { right, asked }]) => `${of}${task} ${Math.round((100 * right) / asked)} %, `)
+    .join('')
 }
 
 function recipeRates(recipe: Recipe) {

@@ -66,7 +66,7 @@ async function* checkStage(dir: string, name: string): AsyncGenerator<CaseResult
   const model = openModel(join(dir, 'checkpoint'))
   const batch = readBatch(join(dir, 'batch.safetensors'), model.config.decoder.padId)
   const initial = new Map(model.specs.map((s) => [s.name, readParameter(model, s.name)]))
-  const graph = new TrainingGraph(model.config, model.specs, initial, trains[name] as (s: ParameterSpec) => boolean, nextToken)
+  const graph = new TrainingGraph(model.config, model.specs, initial, trains[name] as (s: ParameterSpec) => boolean, nextToken())
   try {
     const p = graph.parameters
     const rates = tensorRates(model.config, model.specs, {

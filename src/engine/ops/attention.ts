@@ -30,7 +30,7 @@ const rotaryOp: Operation<[Tensor, Tensor, Tensor, Tensor], [Tensor], { backward
 
 /**
  * Rotary position embedding, half-split convention (SPEC 4): x [batch, heads, tokens, d], positions i64 [1] (the first
- * position; the others follow), tables [positions, d/2]. A rotation's gradient is the rotation backwards.
+ * position; the others follow) or [batch, tokens], tables [positions, d/2]. A rotation's gradient is the rotation backwards.
  */
 export function rotary(g: Graph, x: Tensor, positions: Tensor, cos: Tensor, sin: Tensor): Tensor {
   return g.apply(rotaryOp, [x, positions, cos, sin], { backwards: false })[0]

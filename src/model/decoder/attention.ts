@@ -11,17 +11,43 @@ export interface SequenceTables {
   /** [positions, d/2]. */
   readonly cos: Tensor
   readonly sin: Tensor
-  /** i64 [1], the first position. */
-  readonly first: Tensor
-  /** [group * tokens, tokens]: 0 where a query may look, a large negative number elsewhere (see causalMask). */
+  /** i64 [1], the first position, or [batch, tokens], each one's. */
+  readonly positions: Tensor
+  /** [group * tokens, tokens], or [batch, 1, group * tokens, tokens]: 0 where a query may look, else a large negative number. */
   readonly mask: Tensor
 }
 
+/** What is added to the score of a key that a query may not see. */
+const HIDDEN = -1e30
+
 /** The additive mask for `tokens` positions, repeated for each query head of a KV group: [group * tokens, tokens]. */
 export function causalMask(tokens: number, group: number): Float32Array {
-  const mask = new Float32Array(new ArrayBuffer(group * tokens * tokens * 4)).fill(-1e30)
+  const mask = new Float32Array(new ArrayBuffer(group * tokens * tokens * 4)).fill(HIDDEN)
   for (let row = 0; row < group * tokens; row++) mask.fill(0, row * tokens, row * tokens + (row % tokens) + 1)
   return mask
+}
+
+/** Takes from one row of `causalMask` what stands in another branch; 0 is what all branches share. `branches` [tokens]. */
+export function separateBranches(mask: Float32Array, branches: Int32Array, group: number): void {
+  const tokens = branches.length
+  for (let query = 0; query < group * tokens; query++) {
+    const own = branches[query % tokens]
+    if (own === 0) continue
+    for (let key = 0; key < query % tokens; key++) {
+      const branch = branches[key]
+      if (branch !== 0 && branch !== own) mask[query * tokens + key] = HIDDEN
+    }
+  }
+}
+
+/** Positions of one row: the branches all go on where the shared part ends. `branches` [tokens]. */
+export function branchPositions(branches: Int32Array): Int32Array {
+  const shared = branches.findIndex((branch) => branch !== 0)
+  let start = 0
+  return branches.map((branch, i) => {
+    if (branch !== branches[i - 1]) start = i
+    return branch === 0 ? i : shared + i - start
+  })
 }
 
 /** Attention without a cache; grouped queries meet their key as one matrix, so no key is repeated. */
@@ -34,7 +60,7 @@ export function sequenceAttention(c: DecoderConfig, tables: SequenceTables): Att
     const grouped = transpose(g, reshape(g, qkv, [batch, tokens, kvHeads, group + 2, d]), [0, 2, 3, 1, 4])
     const [q, k, v] = split(g, grouped, 2, [group, 1, 1]) as [Tensor, Tensor, Tensor]
     const turned = (x: Tensor, heads: number) =>
-      rotary(g, reshape(g, x, [batch, heads, tokens, d]), tables.first, tables.cos, tables.sin)
+      rotary(g, reshape(g, x, [batch, heads, tokens, d]), tables.positions, tables.cos, tables.sin)
     const queries = reshape(g, turned(q, c.heads), [batch, kvHeads, product(group, tokens), d])
     const scores = matmul(g, queries, turned(k, kvHeads), { transB: true, alpha: 1 / Math.sqrt(d) })
     const weights = softmax(g, add(g, scores, tables.mask))

@@ -1,21 +1,43 @@
-/** Next-token prediction: the position before each label predicts it (SPEC 4, loss), with images or without. */
+/**
+ * Next-token prediction: the position before each label predicts it (SPEC 4, loss), with images or without. Where a recipe gives
+ * `label_loss`, the classifiers of label-terms.ts go on beside it.
+ */
+import { add, type Graph, type Tensor } from '../../engine/index.js'
 import type { TrainingBatch } from '../batch.js'
-import { type Objective, type Targets, termLoss, termRows } from './objective.js'
+import type { Network } from '../network.js'
+import { imageClasses } from './image-labels.js'
+import { labelLoss, labelParameters, labelTerms } from './label-terms.js'
+import { type Objective, type ObjectiveSetup, type Term, termLoss, termRows } from './objective.js'
 
-export const nextToken: Objective = {
-  parameters: [],
-  initial: new Map(),
-  // A text batch needs no vision tower and no rows of images.
-  variant: ({ images }) => (images > 0 ? 'images' : 'text'),
-  targets,
-  loss(g, network, variant) {
-    const hidden = network.hidden(g, variant === 'images')
-    return termLoss(g, network, termRows(g, hidden, 'target', 2), 'output.weight', 'target')
-  },
+/** What classifiers beside the answers need; without it there are none. */
+type Labelled = Pick<ObjectiveSetup, 'config' | 'labels' | 'labelWeight'>
+
+export function nextToken({ config, labels, labelWeight }: Partial<Labelled> = {}): Objective {
+  const classes = labels && labelWeight ? imageClasses(labels) : undefined
+  const answers = (g: Graph, network: Network, features?: Tensor): Tensor =>
+    termLoss(g, network, termRows(g, network.hidden(g, features), 'target', 2), 'output.weight', 'target')
+  return {
+    parameters: classes && config ? labelParameters(config, classes) : [],
+    initial: new Map(),
+    // A text batch needs no vision tower and no rows of images.
+    variant: ({ images }) => (images > 0 ? 'images' : 'text'),
+    targets(batch) {
+      const target = answerTerm(batch)
+      const more = classes ? labelTerms(batch, classes, labelWeight ?? 0).terms : []
+      return { count: target.ids.length, terms: new Map([['target', target], ...more]) }
+    },
+    loss(g, network, variant) {
+      if (variant === 'text') return answers(g, network)
+      const features = network.features(g)
+      const loss = answers(g, network, features)
+      const more = classes && labelLoss(g, network, features, classes)
+      return more ? add(g, loss, more) : loss
+    },
+  }
 }
 
 /** Pairs [row, column] and label ids. */
-function targets(batch: TrainingBatch): Targets {
+function answerTerm(batch: TrainingBatch): Term {
   const places: number[] = []
   const ids: number[] = []
   for (let row = 0; row < batch.rows; row++) {
@@ -26,5 +48,5 @@ function targets(batch: TrainingBatch): Targets {
       ids.push(label)
     }
   }
-  return { count: ids.length, terms: new Map([['target', { places, rank: 2, ids }]]) }
+  return { places, rank: 2, ids }
 }

@@ -3,7 +3,7 @@
  * An objective knows the network and labels; it knows no optimiser, no threads and no files.
  */
 
-import type { TrainingRecord } from '../../data/records.js'
+import type { LabelTexts } from '../../data/drawn.js'
 import { type Graph, gatherRows, linearCrossEntropy, rmsNorm, type Tensor } from '../../engine/index.js'
 import type { ModelConfig } from '../../model/config.js'
 import type { ParameterSpec } from '../../model/parameter-spec.js'
@@ -47,7 +47,10 @@ export interface ObjectiveSetup {
   /** Values that the model starts with, by tensor name. */
   readonly initial: ReadonlyMap<string, Float32Array>
   readonly tokenizer: Tokenizer
-  readonly records: readonly TrainingRecord[]
+  /** All texts that labels of the data's images have. */
+  readonly labels: LabelTexts
+  /** Weight of an image's labels beside one token of an answer, for objectives that learn answers; 0 leaves them out. */
+  readonly labelWeight: number
 }
 
 /** Rows of x at the places of a term: [targets, width]. */

@@ -5,10 +5,7 @@ import { classify } from './classify.js'
 import { nextToken } from './next-token.js'
 import type { Objective, ObjectiveSetup } from './objective.js'
 
-const objectives = { 'next-token': () => nextToken, classify, align } satisfies Record<
-  string,
-  (setup: ObjectiveSetup) => Objective
->
+const objectives = { 'next-token': nextToken, classify, align } satisfies Record<string, (setup: ObjectiveSetup) => Objective>
 
 const objectiveOfStage: Readonly<Record<Stage, keyof typeof objectives>> = {
   language: 'next-token',
