@@ -34,6 +34,7 @@ export {
   type SamplingOptions,
 } from './chat/chat.js'
 export { type ChatBatchOptions, chatBatch } from './chat/chat-batch.js'
+export { type LikeliestAnswersOptions, type LikelyAnswer, type LikelyAnswers, likeliestAnswers } from './chat/likeliest.js'
 export type { ImageSource } from './image/source.js'
 
 // Illustrated articles

@@ -79,7 +79,6 @@ export async function renderHtml(article: Article, { model }: HtmlOptions): Prom
 <style>${pageStyle}</style>
 </head>
 <body>
-<article>
 <header>
 <p class="kicker">${say.kicker}</p>
 <h1>${title}</h1>
@@ -90,7 +89,6 @@ ${body.join('\n')}
 <footer>
 <p>${say.footer(escapeHtml(model))}</p>${missing > 0 ? `\n<p>${say.missing(missing)}</p>` : ''}
 </footer>
-</article>
 </body>
 </html>
 `

@@ -22,7 +22,7 @@ export function modelAnswerer(
   options: AnswererOptions & { readonly beams?: number },
   withImages = true,
 ): Answerer {
-  return async (question) => (await chat(model, [asked(question, withImages)], options).result).text.trim()
+  return async (question) => (await chat(model, [questionMessage(question, withImages)], options).result).text.trim()
 }
 
 /** The same replies, `size` questions at a time. */
@@ -30,14 +30,14 @@ export function batchAnswerer(model: XComposer, size: number, options: AnswererO
   return {
     size,
     async answer(questions) {
-      const conversations = questions.map((question) => [asked(question, withImages)])
+      const conversations = questions.map((question) => [questionMessage(question, withImages)])
       return (await chatBatch(model, conversations, options)).map(({ text }) => text.trim())
     },
   }
 }
 
-/** The images stand before the text, as the model was trained; text is data here, whatever it spells. */
-function asked({ question, images }: Question, withImages: boolean): ChatMessage {
+/** A question as a message. The images stand before the text, as the model was trained; text is data here, whatever it spells. */
+export function questionMessage({ question, images }: Question, withImages = true): ChatMessage {
   const parts = (withImages ? images : []).map((file) => ({ type: 'image' as const, image: { file } }))
   return { role: 'user', content: [...parts, { type: 'text', text: question }] }
 }

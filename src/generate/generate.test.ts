@@ -1,73 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { logProbs, randomModel } from '../../tests/support/random-logits.js'
 import { InputError } from '../common/errors.js'
 import type { Branches, BranchingSequence } from '../inference/sequence.js'
 import { type BeamOptions, beamSearch, type Hypothesis } from './beam.js'
 import { type GenerateOptions, generate } from './generate.js'
-import { createRandom } from './sample.js'
-
-/**
- * A random "model": every context has its own logits, so that no two sequences tie. A branch is an independent list of ids. Counts the
- * sequences and branches it hands out and gets back.
- */
-function randomModel(vocabulary: number, seed: number) {
-  const logits = (ids: readonly number[]): Float32Array => {
-    const random = createRandom(ids.reduce((hash, id) => (hash * 31 + id + 1) % 1e9, seed + 1))
-    return Float32Array.from({ length: vocabulary }, () => 3 * random.next())
-  }
-  const count = { open: 0, appended: 0 }
-  /** What is handed out: usable until it is given back, once. */
-  const handle = () => {
-    let disposed = false
-    count.open++
-    return {
-      use() {
-        if (disposed) throw new Error('used after dispose')
-      },
-      dispose() {
-        if (disposed) throw new Error('disposed twice')
-        disposed = true
-        count.open--
-      },
-    }
-  }
-  const open = (ids: readonly number[]): BranchingSequence => {
-    const { use, dispose } = handle()
-    let own = [...ids]
-    return {
-      get length() {
-        return own.length
-      },
-      async append(more) {
-        use()
-        count.appended += more.length
-        own = [...own, ...more]
-        return logits(own)
-      },
-      branch() {
-        use()
-        const branch = handle()
-        let branches = [own]
-        return {
-          async step(parents, more) {
-            branch.use()
-            count.appended += more.length
-            branches = parents.map((parent, i) => [...(branches[parent] as number[]), more[i] as number])
-            return branches.map(logits)
-          },
-          dispose: branch.dispose,
-        }
-      },
-      dispose,
-    }
-  }
-  return { logits, open, count }
-}
-
-/** Log-probabilities straight from the definition. */
-function logProbs(logits: Float32Array): number[] {
-  const total = [...logits].reduce((sum, v) => sum + Math.exp(v), 0)
-  return [...logits].map((v) => v - Math.log(total))
-}
 
 async function collect(run: ReturnType<typeof generate>) {
   const ids: number[] = []
