@@ -75,11 +75,19 @@ export function paletteIndex(r: number, g: number, b: number): number {
 export function dominantColour(rgba: Uint8ClampedArray): number | undefined {
   const counts = new Array<number>(palette.length).fill(0)
   let visible = 0
+  // Most pixels are like the one before.
+  let [lastR, lastG, lastB, found] = [-1, -1, -1, 0]
   for (let p = 0; p < rgba.length; p += 4) {
     if (rgba[p + 3]! < 128) continue
     visible++
-    const index = paletteIndex(rgba[p]!, rgba[p + 1]!, rgba[p + 2]!)
-    counts[index] = (counts[index] ?? 0) + 1
+    const [r, g, b] = [rgba[p]!, rgba[p + 1]!, rgba[p + 2]!]
+    if (r !== lastR || g !== lastG || b !== lastB) {
+      found = paletteIndex(r, g, b)
+      lastR = r
+      lastG = g
+      lastB = b
+    }
+    counts[found] = counts[found]! + 1
   }
   const best = counts.indexOf(Math.max(...counts))
   return visible > 50 && counts[best]! >= visible * 0.5 ? best : undefined
