@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 export const allowed = [
   ['a model trained with spm_train', "SentencePiece's own programs are not installed"],
   ['the written data', "nano's training data are not made (npm run nano:data)"],
+  ['the drawn samples', "nano's data packages or sprites are not there (npm run nano:data)"],
   ['does not hang where nothing can be made', 'only Linux has such a folder'],
   ['the package (npm and dist/ are needed) installed in an empty folder', 'the npm registry cannot be reached'],
 ]

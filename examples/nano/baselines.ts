@@ -134,6 +134,7 @@ const samples: Readonly<Record<string, number>> = {
 
 async function trainingExamples(): Promise<Map<string, Example[]>> {
   const examples = new Map<string, Example[]>()
+  const known = new Set<string>()
   for (const [name, count] of Object.entries(samples)) {
     const generator = await generators[name]!()
     for (let n = 0; n < count; n++) {
@@ -141,6 +142,12 @@ async function trainingExamples(): Promise<Map<string, Example[]>> {
       if (image === undefined) continue
       for (const { question, answer } of questions) {
         const shape = questionShape(question)
+        // A sprite comes again and again; once is enough to search.
+        if (typeof image === 'string') {
+          const key = [image, shape, answer].join('\n')
+          if (known.has(key)) continue
+          known.add(key)
+        }
         const list = examples.get(shape)
         if (list) list.push({ image, answer })
         else examples.set(shape, [{ image, answer }])

@@ -2,7 +2,7 @@
 // Each part can be run again alone; the same packages give the same files. What training draws by itself is written to files by
 // `data.js draw GENERATOR [COUNT [SEED]]` (work/drawn).
 
-import { InputError } from '../../src/common/errors.js'
+import { InputError, XComposerError } from '../../src/common/errors.js'
 import { makeBaselines } from './baselines.js'
 import { evaluateCharts } from './charts.js'
 import { makeComposition, makeSelect } from './composition.js'
@@ -63,7 +63,16 @@ async function make(names: readonly string[]): Promise<void> {
   }
 }
 
-installPackages()
-const [first, ...rest] = process.argv.slice(2)
-if (first === 'draw') await writeDrawn(rest[0] ?? '', Number(rest[1] ?? 100), Number(rest[2] ?? 1))
-else await make(first === undefined ? everything : [first, ...rest])
+async function main([first, ...rest]: readonly string[]): Promise<void> {
+  installPackages()
+  if (first === 'draw') await writeDrawn(rest[0] ?? '', Number(rest[1] ?? 100), Number(rest[2] ?? 1))
+  else await make(first === undefined ? everything : [first, ...rest])
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  if (!(error instanceof XComposerError)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = error.exitCode
+}

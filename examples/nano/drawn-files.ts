@@ -30,10 +30,13 @@ export async function writeDrawn(name: string, count: number, seed = 1): Promise
   const generator = await open()
   const records: DialogueRecord[] = []
   for (let n = 0; n < count; n++) {
-    const { image, questions, flip } = generator.draw(seed, n)
+    const { image, questions, flip, keepColour } = generator.draw(seed, n)
     const images = image === undefined ? [] : [saved(image, `img/${name}/${seed}-${n}.png`)]
     for (const [i, { question, answer }] of questions.entries())
-      records.push(dialogue(`${name}-${seed}-${n}-${i}`, [{ q: question, a: answer }], images, flip))
+      records.push({
+        ...dialogue(`${name}-${seed}-${n}-${i}`, [{ q: question, a: answer }], images, flip),
+        ...(keepColour ? { keepColour } : {}),
+      })
   }
   writeJsonl(`drawn/${name}.jsonl`, records)
 }

@@ -170,6 +170,8 @@ describe('small parts', () => {
       .toBuffer({ resolveWithObject: true })
     expect([info.width, info.height, info.channels]).toEqual([5, 3, 3])
     expect([...data]).toEqual([...rgba].filter((_, i) => i % 4 !== 3))
+    const rgb = Uint8Array.from([...rgba].filter((_, i) => i % 4 !== 3))
+    expect(encodePng(rgb, 5, 3, 3)).toEqual(encodePng(rgba, 5, 3))
     expect(() => encodePng(rgba, 4, 4)).toThrow(/RGBA bytes/)
   })
 

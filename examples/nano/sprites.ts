@@ -75,11 +75,19 @@ export function paletteIndex(r: number, g: number, b: number): number {
 export function dominantColour(rgba: Uint8ClampedArray): number | undefined {
   const counts = new Array<number>(palette.length).fill(0)
   let visible = 0
+  // Most pixels are like the one before.
+  let [lastR, lastG, lastB, found] = [-1, -1, -1, 0]
   for (let p = 0; p < rgba.length; p += 4) {
     if (rgba[p + 3]! < 128) continue
     visible++
-    const index = paletteIndex(rgba[p]!, rgba[p + 1]!, rgba[p + 2]!)
-    counts[index] = (counts[index] ?? 0) + 1
+    const [r, g, b] = [rgba[p]!, rgba[p + 1]!, rgba[p + 2]!]
+    if (r !== lastR || g !== lastG || b !== lastB) {
+      found = paletteIndex(r, g, b)
+      lastR = r
+      lastG = g
+      lastB = b
+    }
+    counts[found] = counts[found]! + 1
   }
   const best = counts.indexOf(Math.max(...counts))
   return visible > 50 && counts[best]! >= visible * 0.5 ? best : undefined
@@ -131,27 +139,23 @@ async function sprite(vendor: string, name: string, svg: string): Promise<{ spri
 
 /** Renders every concept in every style. */
 export async function conceptSprites(concepts: readonly Concept[]): Promise<ConceptSprites[]> {
-  const made: {
-    concept: Concept
-    all: { sprite: Sprite; hash: string }[]
-    held: Vendor
-    unseen: { sprite: Sprite; hash: string } | undefined
-    extra: { sprite: Sprite; hash: string }[]
-  }[] = []
-  for (const concept of concepts) {
-    const render = async (vendor: Vendor) => {
-      const svg = iconSvg(vendor, concept.icon)
-      return svg === undefined ? undefined : sprite(vendor, concept.icon, svg)
-    }
-    const all = (await Promise.all(concept.vendors.map(render))).filter((s) => s !== undefined)
-    made.push({
-      concept,
-      all,
-      held: heldOutVendor(concept.icon, concept.vendors),
-      extra: await extraSprites(concept),
-      unseen: concept.unseen ? await render(unseenVendor) : undefined,
-    })
-  }
+  // All at once: decoding waits for other threads.
+  const made = await Promise.all(
+    concepts.map(async (concept) => {
+      const render = async (vendor: Vendor) => {
+        const svg = iconSvg(vendor, concept.icon)
+        return svg === undefined ? undefined : sprite(vendor, concept.icon, svg)
+      }
+      const all = (await Promise.all(concept.vendors.map(render))).filter((s) => s !== undefined)
+      return {
+        concept,
+        all,
+        held: heldOutVendor(concept.icon, concept.vendors),
+        extra: await extraSprites(concept),
+        unseen: concept.unseen ? await render(unseenVendor) : undefined,
+      }
+    }),
+  )
   // Some vendors share drawings (one set was redrawn from another): a copy of a held-out picture is held out too.
   const hidden = new Set(
     made.flatMap((m) => [...m.all.filter((s) => s.sprite.vendor === m.held), ...(m.unseen ? [m.unseen] : [])].map((s) => s.hash)),
@@ -168,41 +172,38 @@ export async function conceptSprites(concepts: readonly Concept[]): Promise<Conc
 /** The extra styles' pictures of a concept, without the family of its held-out vendor. */
 async function extraSprites(concept: Concept): Promise<{ sprite: Sprite; hash: string }[]> {
   const held = heldOutVendor(concept.icon, concept.vendors)
-  const out = []
-  for (const style of Object.keys(extraStyles) as ExtraStyle[]) {
-    if (extraStyles[style] === held) continue
-    for (const [i, svg] of extraSvgs(style, concept.icon).entries()) {
-      const made = await sprite(style, i === 0 ? concept.icon : `${concept.icon}.${i}`, svg)
-      if (made) out.push(made)
-    }
-  }
-  return out
+  const styles = (Object.keys(extraStyles) as ExtraStyle[]).filter((style) => extraStyles[style] !== held)
+  const made = styles.flatMap((style) =>
+    extraSvgs(style, concept.icon).map((svg, i) => sprite(style, i === 0 ? concept.icon : `${concept.icon}.${i}`, svg)),
+  )
+  return (await Promise.all(made)).filter((s) => s !== undefined)
 }
 
 /** Renders every country's flag in four styles; one style per country is held out by the rule of the concepts. */
 export async function flagSprites(countries: readonly Country[]): Promise<FlagSprites[]> {
-  const out: FlagSprites[] = []
-  for (const country of countries) {
-    const hexcode = [...country.code].map((c) => (0x1f1e6 + c.charCodeAt(0) - 65).toString(16)).join('-')
-    const twemoji = iconOfHexcode('twemoji', hexcode)
-    if (!twemoji) continue
-    const name = iconName(`flag ${country.en}`)
-    const base = twemoji.replace(/^flag-(for-)?(flag-)?/, '')
-    const svgs: [string, string | undefined][] = [
-      ['emojione', iconSvg('emojione', `flag-for-${base}`) ?? iconSvg('emojione', `flag-for-flag-${base}`)],
-      ['flag-icons', packageText(`flag-icons/flags/4x3/${country.code.toLowerCase()}.svg`)],
-      ['noto-v1', iconSvg('noto-v1', `flag-for-${base}`) ?? iconSvg('noto-v1', `flag-for-flag-${base}`)],
-      ['twemoji', iconSvg('twemoji', twemoji)],
-    ]
-    const sprites: Sprite[] = []
-    for (const [vendor, svg] of svgs) {
-      const made = svg === undefined ? undefined : await sprite(vendor, name, svg)
-      if (made) sprites.push(made.sprite)
-    }
-    const heldOut = sprites[crc32(name) % sprites.length]
-    if (heldOut) out.push({ country, training: sprites.filter((s) => s !== heldOut), heldOut })
+  const out = await Promise.all(countries.map(flagSpritesOf))
+  return out.filter((flag) => flag !== undefined)
+}
+
+async function flagSpritesOf(country: Country): Promise<FlagSprites | undefined> {
+  const hexcode = [...country.code].map((c) => (0x1f1e6 + c.charCodeAt(0) - 65).toString(16)).join('-')
+  const twemoji = iconOfHexcode('twemoji', hexcode)
+  if (!twemoji) return undefined
+  const name = iconName(`flag ${country.en}`)
+  const base = twemoji.replace(/^flag-(for-)?(flag-)?/, '')
+  const svgs: [string, string | undefined][] = [
+    ['emojione', iconSvg('emojione', `flag-for-${base}`) ?? iconSvg('emojione', `flag-for-flag-${base}`)],
+    ['flag-icons', packageText(`flag-icons/flags/4x3/${country.code.toLowerCase()}.svg`)],
+    ['noto-v1', iconSvg('noto-v1', `flag-for-${base}`) ?? iconSvg('noto-v1', `flag-for-flag-${base}`)],
+    ['twemoji', iconSvg('twemoji', twemoji)],
+  ]
+  const sprites: Sprite[] = []
+  for (const [vendor, svg] of svgs) {
+    const made = svg === undefined ? undefined : await sprite(vendor, name, svg)
+    if (made) sprites.push(made.sprite)
   }
-  return out
+  const heldOut = sprites[crc32(name) % sprites.length]
+  return heldOut && { country, training: sprites.filter((s) => s !== heldOut), heldOut }
 }
 
 /** Links a work file into a set's own folder (sets hold only paths below themselves) and returns the set's relative path. */
