@@ -14,7 +14,7 @@ import { preprocess } from '../src/image/preprocess.js'
 import { XComposer } from '../src/inference/xcomposer.js'
 import type { VisionConfig } from '../src/model/config.js'
 import { imageTokens, projectFeatures } from '../src/model/image-rows.js'
-import { visionTower } from '../src/model/vision/tower.js'
+import { gatheredConvolution, visionTower } from '../src/model/vision/tower.js'
 import { type Benchmark, type BenchResult, MODEL_HELP, type ModelContext, modelOf, modelOption } from './benchmark.js'
 import { writePicture } from './decode-inputs.js'
 import { flatPrompt } from './image-inputs.js'
@@ -50,7 +50,7 @@ class VisionParts {
     const { imageSize, hiddenSize, patches } = vision
     const t = new Graph('tower')
     const pixels = t.input('pixels', 'f32', [1, 3, imageSize, imageSize])
-    t.output('rows', visionTower(t, w, vision, pixels, { attend: fullAttention }))
+    t.output('rows', visionTower(t, w, vision, pixels, { attend: fullAttention, convolve: gatheredConvolution }))
     this.tower = new Session(t, store.valuesFor(t), sessionOptions)
     const p = new Graph('projector')
     const features = p.input('features', 'f32', [1, patches, hiddenSize])

@@ -7,6 +7,7 @@ import { Graph } from './graph/graph.js'
 import { defineOperation, operations, type Tensor } from './graph/operation.js'
 import { add, gelu, mean, mul, quickGelu, scale, silu } from './ops/arithmetic.js'
 import { cachedAttention, fullAttention, rotary } from './ops/attention.js'
+import { convolution } from './ops/convolution.js'
 import { resizeHeads } from './ops/head-size.js'
 import { linearCrossEntropy } from './ops/loss.js'
 import { layerNorm, linear, matmul, rmsNorm, softmax } from './ops/products.js'
@@ -77,6 +78,7 @@ const cases: Record<string, Case> = {
   split: { parameters: { a: [2, 5] }, build: (g, { a }) => split(g, a!, 1, [2, 3])[1]! },
   concat: { parameters: { a: [2, 2], b: [2, 3] }, build: (g, { a, b }) => concat(g, [a!, b!], 1) },
   padFront: { parameters: { x: [2, 3, 4] }, build: (g, { x }) => padFront(g, x!) },
+  convolution: { parameters: { x: [2, 16, 2], w: [3, 18] }, build: (g, { x, w }) => convolution(g, x!, w!) },
   'gatherPixels (3 x 3, stride 1)': {
     parameters: { x: [2, 16, 3] },
     build: (g, { x }) => gatherPixels(g, x!, convolutionIndex(4, 3, 1)),

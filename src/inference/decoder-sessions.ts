@@ -237,6 +237,7 @@ export class DecoderSessions {
           }
         : {}),
     }
+    const image = kind.image ? ('all' as const) : undefined
     const states: Tensor[] = []
     const wanted = g.input('logit_index', 'i64', ['logit_rows', 2])
     const past = ['batch', c.kvHeads, 'capacity', width]
@@ -245,7 +246,7 @@ export class DecoderSessions {
       w,
       c,
       embeddings,
-      kind.image ? 'all' : undefined,
+      image,
       (_, qkv, layer) => {
         const { output, key, value } = cachedAttention(g, qkv, {
           ...shared,
@@ -256,7 +257,7 @@ export class DecoderSessions {
         g.output(`value.${layer}`, value)
         return output
       },
-      kind.hidden ? { onHidden: (_, state) => states.push(state) } : { keep: wanted },
+      kind.hidden ? { onHidden: (_, state) => states.push(state) } : { keep: { rows: wanted, image } },
     )
     g.output('logits', w.product(g, kind.hidden ? gatherRows(g, hidden, wanted) : hidden, 'output'))
     return states

@@ -4,7 +4,7 @@ import { type TiledPixels, tileStack } from '../image/tiles.js'
 import type { ModelConfig, VisionConfig } from '../model/config.js'
 import { imageTokens, projectFeatures } from '../model/image-rows.js'
 import { mergeTiles, tileIndex } from '../model/vision/tile-merge.js'
-import { visionTower } from '../model/vision/tower.js'
+import { gatheredConvolution, visionTower } from '../model/vision/tower.js'
 import { PassQueue } from './passes.js'
 import type { WeightStore } from './weight-store.js'
 
@@ -34,7 +34,10 @@ export class VisionRuntime {
     const w = store.weights()
     const attend = fullAttention
     const g = new Graph('vision')
-    const features = visionTower(g, w, this.vision, g.input('pixels', 'f32', ['images', 3, s, s]), { attend })
+    const features = visionTower(g, w, this.vision, g.input('pixels', 'f32', ['images', 3, s, s]), {
+      attend,
+      convolve: gatheredConvolution,
+    })
     g.output('rows', tiled ? features : projectFeatures(g, w, config, features, { attend }))
     this.towerRows = tiled ? [patches, hiddenSize] : [imageTokens(config), config.decoder.hiddenSize]
     this.tower = new Session(g, store.valuesFor(g), options)

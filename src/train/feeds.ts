@@ -5,7 +5,7 @@ import { branchPositions, causalMask, separateBranches } from '../model/decoder/
 import { rotaryTables } from '../model/decoder/rotary.js'
 import { tileIndex } from '../model/vision/tile-merge.js'
 import type { TrainingBatch } from './batch.js'
-import type { Targets } from './objectives/objective.js'
+import type { Targets, Term } from './objectives/objective.js'
 
 /** Rows of the rotary tables: no training sample is longer. */
 export function rotaryPositions(c: DecoderConfig): number {
@@ -47,6 +47,7 @@ export class Feeds {
     }
     const { imageSize: side = 0, patchSize = 1 } = this.config.vision ?? {}
     add('pixels', () => Value.of('f32', [batch.pixels.length / (3 * side * side), 3, side, side], batch.pixels))
+    add('kept_image_index', () => keptImages(batch, targets?.terms.get('target')))
     add('image_index', () => Value.of('i64', [batch.imagePositions.length, 2], imageIndex(batch)))
     add('tile_index', () => {
       const index = toInt64(tileIndex(batch.tiles?.grids ?? [], side / patchSize))
@@ -96,6 +97,16 @@ function imageIndex({ imagePositions, length }: TrainingBatch): BigInt64Array {
     pairs[2 * i + 1] = BigInt(at % length)
   })
   return pairs
+}
+
+/** [rows, 1]: which of a term's places are image tokens. */
+function keptImages({ imagePositions, length }: TrainingBatch, { places = [], rank = 2 }: Partial<Term> = {}): Value<'i64'> {
+  const images = new Set(imagePositions)
+  const kept: number[] = []
+  for (let i = 0; i * rank < places.length; i++) {
+    if (images.has((places[i * rank] as number) * length + (places[i * rank + 1] as number))) kept.push(i)
+  }
+  return Value.of('i64', [kept.length, 1], toInt64(kept))
 }
 
 function toInt64(values: ArrayLike<number>): BigInt64Array {

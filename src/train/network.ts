@@ -1,5 +1,5 @@
 /** The model in a training graph: features, projected rows and hidden states over the inputs that `feeds.ts` fills. */
-import { embedding, type Graph, product, reshape, setRows, type Tensor } from '../engine/index.js'
+import { embedding, type Graph, product, type RowIndex, reshape, setRows, type Tensor } from '../engine/index.js'
 import type { ModelConfig } from '../model/config.js'
 import { sequenceAttention } from '../model/decoder/attention.js'
 import { decoder } from '../model/decoder/decoder.js'
@@ -29,16 +29,19 @@ export class Network {
     return projectFeatures(g, this.weights, this.config, features, tiles ? { tiles } : {})
   }
 
-  /** The decoder's output before the head: [batch, tokens, hidden]. @param features of the batch's images, where it has some */
-  hidden(g: Graph, features?: Tensor): Tensor {
+  /**
+   * The decoder's output before the head at the places of an index [rows, 2]: [rows, hidden].
+   * @param features of the batch's images, where it has some
+   */
+  hidden(g: Graph, rows: RowIndex, features?: Tensor): Tensor {
     const { decoder: c, vision } = this.config
     const ids = g.input('ids', 'i64', ['batch', 'tokens'])
     let x = embedding(g, this.weights.tensor(g, embeddingTable), ids, c.padId)
     let image: Tensor | undefined
     if (features) {
-      const rows = vision?.tiled ? 'image_rows' : product('images', imageTokens(this.config))
-      const projected = reshape(g, this.projected(g, features), [rows, c.hiddenSize])
-      image = g.input('image_index', 'i64', [rows, 2])
+      const places = vision?.tiled ? 'image_rows' : product('images', imageTokens(this.config))
+      const projected = reshape(g, this.projected(g, features), [places, c.hiddenSize])
+      image = g.input('image_index', 'i64', [places, 2])
       x = setRows(g, x, image, projected)
     }
     const half = [rotaryPositions(c), c.headDim / 2]
@@ -48,6 +51,7 @@ export class Network {
       positions: g.input('positions', 'i64', ['batch', 'tokens']),
       mask: g.input('mask', 'f32', ['batch', 1, product(c.heads / c.kvHeads, 'tokens'), 'tokens']),
     })
-    return decoder(g, this.weights, c, x, image, attend)
+    const keep = { rows, image: image && g.input('kept_image_index', 'i64', ['kept_image_rows', 1]) }
+    return decoder(g, this.weights, c, x, image, attend, { keep })
   }
 }

@@ -6,7 +6,7 @@ import { readTensor } from '../checkpoint/tensors.js'
 import { fullAttention, Graph, gelu, quickGelu, runOnce, silu, type Tensor } from '../engine/index.js'
 import { parseModelConfig } from '../model/config.js'
 import { resizePositions } from '../model/vision/position-resize.js'
-import { visionTower } from '../model/vision/tower.js'
+import { gatheredConvolution, visionTower } from '../model/vision/tower.js'
 import { floatWeights } from '../model/weights.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { difference, type GoldenTensors, goldenTensors } from './compare.js'
@@ -28,15 +28,15 @@ async function* tower(dir: string): AsyncGenerator<CaseResult> {
   const pixels = g.input('pixels', 'f32', ['images', 3, config.imageSize, config.imageSize])
   const outputs: Record<string, Tensor> = {}
   const w = floatWeights(new Map(entries.map((e) => [e.name, e.shape])))
-  // Training's attention and inference's: the same numbers are expected of both.
-  for (const [form, attend] of [
-    ['', undefined],
-    ['fused ', fullAttention],
+  // Training's form and inference's: the same numbers are expected of both.
+  for (const [form, options] of [
+    ['', {}],
+    ['fused ', { attend: fullAttention, convolve: gatheredConvolution }],
   ] as const) {
     const onHidden = (i: number, state: Tensor) => {
       outputs[`${form}hidden_states.${i}`] = state
     }
-    outputs[`${form}features`] = visionTower(g, w, config, pixels, { ...(attend ? { attend } : {}), onHidden })
+    outputs[`${form}features`] = visionTower(g, w, config, pixels, { ...options, onHidden })
   }
   const inputs = Object.fromEntries(entries.map((e) => [e.name, { dtype: 'f32' as const, shape: e.shape, data: readTensor(e) }]))
   const shape = golden.shape('pixel_values')

@@ -22,6 +22,13 @@ function adapted(g: Graph, w: Weights, c: DecoderConfig, image: ImageRows) {
   }
 }
 
+/** The only rows that are wanted of the decoder. */
+export interface KeptRows {
+  readonly rows: RowIndex
+  /** Which of them are image rows: an index [rows, 1], all, or none. */
+  readonly image: ImageRows
+}
+
 /**
  * The first half of a block: x + attention(norm(x)). x [batch, tokens, hidden].
  * @param keep the only rows that are wanted behind the attention, which sees all of them; the result is then [rows, hidden]
@@ -34,15 +41,15 @@ export function attentionHalf(
   layer: number,
   image: ImageRows,
   attend: Attend,
-  keep?: RowIndex,
+  keep?: KeptRows,
 ): Tensor {
   const at = `model.layers.${layer}`
   const { wqkv, wo } = decoderLinears(c, layer)
   const { mark, linear } = adapted(g, w, c, image)
   const normed = mark(rmsNorm(g, x, w.tensor(g, `${at}.attention_norm.weight`), c.normEpsilon))
-  const kept = (rows: Tensor) => (keep ? gatherRows(g, rows, keep) : rows)
+  const kept = (rows: Tensor) => (keep ? gatherRows(g, rows, keep.rows) : rows)
   const attended = kept(attend(g, linear(normed, wqkv), layer))
-  return add(g, kept(x), linear(mark(attended), wo))
+  return add(g, kept(x), linear(adapted(g, w, c, keep ? keep.image : image).mark(attended), wo))
 }
 
 /** The second half: h + ffn(norm(h)). h [..., hidden]. */
@@ -62,9 +69,9 @@ export interface DecoderOptions {
   readonly onHidden?: (index: number, hidden: Tensor) => void
   /**
    * The rows whose last states are wanted, where these are not all: the result is [rows, hidden]. What the last block does behind its
-   * attention is done for these alone. With it, `image` may only be 'all' or undefined.
+   * attention is done for these alone.
    */
-  readonly keep?: RowIndex
+  readonly keep?: KeptRows
 }
 
 /**
@@ -84,7 +91,9 @@ export function decoder(
   onHidden(0, x)
   for (let layer = 0; layer < c.layers; layer++) {
     const last = layer + 1 === c.layers
-    x = feedForwardHalf(g, w, c, attentionHalf(g, w, c, x, layer, image, attend, last ? keep : undefined), layer, image)
+    const kept = last ? keep : undefined
+    x = attentionHalf(g, w, c, x, layer, image, attend, kept)
+    x = feedForwardHalf(g, w, c, x, layer, kept ? kept.image : image)
     if (!last) onHidden(layer + 1, x)
   }
   const hidden = rmsNorm(g, x, w.tensor(g, 'model.norm.weight'), c.normEpsilon)

@@ -5,10 +5,12 @@
 import {
   add,
   concat,
+  convolution,
   convolutionIndex,
   type Dim,
   type Graph,
   gatherPixels,
+  hasBlocks,
   layerNorm,
   linear,
   padFront,
@@ -36,11 +38,23 @@ function patchEmbedding(g: Graph, w: Weights, c: VisionConfig, pixels: Tensor): 
   return linear(g, reshape(g, cut, [images, side * side, 3 * p * p]), weight)
 }
 
+/** A 3 x 3 convolution with bias: x [images, side^2, channels] -> [images, (side / stride)^2, out]. */
+export type Convolve = (g: Graph, w: Weights, x: Tensor, name: string, side: number, stride: number) => Tensor
+
+/** The form for any weights: a linear layer over gathered pixels. */
+export const gatheredConvolution: Convolve = (g, w, x, name, side, stride) =>
+  dense(g, w, gatherPixels(g, x, convolutionIndex(side, 3, stride)), name)
+
+const blockConvolution: Convolve = (g, w, x, name, side, stride) => {
+  if (stride !== 1 || !hasBlocks(side)) return gatheredConvolution(g, w, x, name, side, stride)
+  return add(g, convolution(g, x, w.tensor(g, `${name}.weight`)), w.tensor(g, `${name}.bias`))
+}
+
 /**
  * 3 x 3 convolutions down to the patch grid, each behind LayerNorm over channels and quick_gelu, residual where the
  * shape stays. No batch statistics: training and inference compute the same.
  */
-function convolutionalStem(g: Graph, w: Weights, c: VisionConfig, pixels: Tensor): Tensor {
+function convolutionalStem(g: Graph, w: Weights, c: VisionConfig, pixels: Tensor, convolve: Convolve): Tensor {
   const images = pixels.shape[0] as Dim
   let side = c.imageSize
   let channels = 3
@@ -48,7 +62,7 @@ function convolutionalStem(g: Graph, w: Weights, c: VisionConfig, pixels: Tensor
   c.stem?.forEach((layer, i) => {
     const name = `${visionPrefix}.embeddings.stem.${i}`
     const active = i === 0 ? x : quickGelu(g, norm(g, w, x, `${name}.norm`, c.normEpsilon))
-    const y = dense(g, w, gatherPixels(g, active, convolutionIndex(side, 3, layer.stride)), `${name}.conv`)
+    const y = convolve(g, w, active, `${name}.conv`, side, layer.stride)
     x = layer.stride === 1 && layer.channels === channels ? add(g, x, y) : y
     side /= layer.stride
     channels = layer.channels
@@ -60,6 +74,8 @@ function convolutionalStem(g: Graph, w: Weights, c: VisionConfig, pixels: Tensor
 export interface TowerOptions {
   /** Default: the differentiable form. */
   readonly attend?: Attention
+  /** Default: the form with the fewest multiplications, for weights in float. */
+  readonly convolve?: Convolve
   /** Sees the state after pre_layrnorm (0) and after each block, class token included. */
   readonly onHidden?: (index: number, hidden: Tensor) => void
 }
@@ -70,10 +86,10 @@ export function visionTower(
   w: Weights,
   c: VisionConfig,
   pixels: Tensor,
-  { attend = plainAttention, onHidden = () => {} }: TowerOptions = {},
+  { attend = plainAttention, convolve = blockConvolution, onHidden = () => {} }: TowerOptions = {},
 ): Tensor {
   const p = visionPrefix
-  const patches = c.stem ? convolutionalStem(g, w, c, pixels) : patchEmbedding(g, w, c, pixels)
+  const patches = c.stem ? convolutionalStem(g, w, c, pixels, convolve) : patchEmbedding(g, w, c, pixels)
   // The class token is row 0 of what is added to the zero-padded patches, next to its position.
   const table = w.tensor(g, `${p}.embeddings.position_embedding.weight`)
   const [first, rest] = split(g, table, 0, [1, c.patches]) as [Tensor, Tensor]

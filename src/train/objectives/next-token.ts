@@ -7,7 +7,7 @@ import type { TrainingBatch } from '../batch.js'
 import type { Network } from '../network.js'
 import { imageClasses } from './image-labels.js'
 import { labelLoss, labelParameters, labelTerms } from './label-terms.js'
-import { type Objective, type ObjectiveSetup, type Term, termLoss, termRows } from './objective.js'
+import { type Objective, type ObjectiveSetup, type Term, termIndex, termLoss } from './objective.js'
 
 /** What classifiers beside the answers need; without it there are none. */
 type Labelled = Pick<ObjectiveSetup, 'config' | 'labels' | 'labelWeight'>
@@ -15,7 +15,7 @@ type Labelled = Pick<ObjectiveSetup, 'config' | 'labels' | 'labelWeight'>
 export function nextToken({ config, labels, labelWeight }: Partial<Labelled> = {}): Objective {
   const classes = labels && labelWeight ? imageClasses(labels) : undefined
   const answers = (g: Graph, network: Network, features?: Tensor): Tensor =>
-    termLoss(g, network, termRows(g, network.hidden(g, features), 'target', 2), 'output.weight', 'target')
+    termLoss(g, network, network.hidden(g, termIndex(g, 'target', 2), features), 'output.weight', 'target')
   return {
     parameters: classes && config ? labelParameters(config, classes) : [],
     initial: new Map(),

@@ -4,7 +4,7 @@
  */
 
 import type { LabelTexts } from '../../data/drawn.js'
-import { type Graph, gatherRows, linearCrossEntropy, rmsNorm, type Tensor } from '../../engine/index.js'
+import { type Graph, gatherRows, linearCrossEntropy, type RowIndex, rmsNorm, type Tensor } from '../../engine/index.js'
 import type { ModelConfig } from '../../model/config.js'
 import type { ParameterSpec } from '../../model/parameter-spec.js'
 import type { Tokenizer } from '../../text/tokenizer.js'
@@ -53,9 +53,14 @@ export interface ObjectiveSetup {
   readonly labelWeight: number
 }
 
+/** The places of a term: [targets, rank]. */
+export function termIndex(g: Graph, term: string, rank: number): RowIndex {
+  return g.input(`${term}_index`, 'i64', [`${term}s`, rank])
+}
+
 /** Rows of x at the places of a term: [targets, width]. */
 export function termRows(g: Graph, x: Tensor, term: string, rank: number): Tensor {
-  return gatherRows(g, x, g.input(`${term}_index`, 'i64', [`${term}s`, rank]))
+  return gatherRows(g, x, termIndex(g, term, rank))
 }
 
 /** Weighted sum of a term's cross entropies: rows [targets, width] against the tensor `head`. */
