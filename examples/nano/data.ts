@@ -3,14 +3,16 @@
 // `data.js draw GENERATOR [COUNT [SEED]]` (work/drawn).
 
 import { InputError, XComposerError } from '../../src/common/errors.js'
+import type { Generator } from '../../src/data/drawn.js'
 import { makeBaselines } from './baselines.js'
 import { evaluateCharts } from './charts.js'
 import { makeComposition, makeSelect } from './composition.js'
 import { makeDescribed } from './described.js'
 import { writeDrawn } from './drawn-files.js'
-import { evaluateSingles } from './evaluate.js'
+import { evaluateCopying, evaluateSingles } from './evaluate.js'
 import { evaluateScenes } from './evaluate-scenes.js'
 import { makeExampleQuestions } from './examples.js'
+import { generators } from './generators.js'
 import { makeLanguage, recipeDocuments } from './language.js'
 import { makeLibrary } from './library.js'
 import { installPackages } from './paths.js'
@@ -36,6 +38,7 @@ const parts: Record<string, () => void | Promise<void>> = {
     evaluateScenes(await world.things())
     evaluateWords(world.words())
     evaluateCharts()
+    evaluateCopying((await generators.copying?.()) as Generator)
   },
   baselines: () => makeBaselines(),
   library: async () => makeLibrary(await world.book(), await world.things()),

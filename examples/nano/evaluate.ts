@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import sharp from 'sharp'
+import type { Generator } from '../../src/data/drawn.js'
 import { attributeQuestions, attributes, pairHeldOut } from './countries.js'
 import { workRoot } from './paths.js'
 import { ask } from './questions.js'
@@ -84,6 +85,30 @@ async function flagFacts(flags: readonly FlagSprites[], count: number): Promise<
       )
     }
   writeJsonl('eval/flags.jsonl', rng.sample(records, count))
+}
+
+/** A seed that no recipe has. */
+const EVALUATION_SEED = 0x65766c
+
+/** Repeating what stands in the context, each language by itself: descriptions that no training seed draws. */
+export function evaluateCopying(copying: Generator, count = 200): void {
+  const left = { en: count, zh: count }
+  const records: EvalRecord[] = []
+  for (let n = 0; left.en + left.zh > 0; n++)
+    for (const { question, answer } of copying.draw(EVALUATION_SEED, n).questions) {
+      const language = /\p{Script=Han}/u.test(question) ? 'zh' : 'en'
+      if (left[language]-- <= 0) left[language] = 0
+      else
+        records.push({
+          id: `copying${records.length}`,
+          task: `copying_${language}`,
+          images: [],
+          question,
+          answers: [answer],
+          scorer: 'exact',
+        })
+    }
+  writeJsonl('eval/copying.jsonl', records)
 }
 
 /** Writes the naming and flag evaluations. */

@@ -1,6 +1,7 @@
 // The text corpus: dictionary sentences, concept facts, translations, countries, recipes, and the same articles and
 // dialogues that fine-tuning uses. Plain documents go to documents.jsonl, turns to dialogues.jsonl,
 // written articles to articles.jsonl.
+import { join } from 'node:path'
 import {
   article,
   articleText,
@@ -15,8 +16,8 @@ import {
 import type { Concept, Named } from './concepts.js'
 import { attributeQuestions, attributes, type Country, countryQa, fill } from './countries.js'
 import { kinds } from './kinds.js'
-import { packageJson } from './paths.js'
-import { type Random, random } from './random.js'
+import { packageJson, workRoot, writeWhole } from './paths.js'
+import { crc32, type Random, random } from './random.js'
 import { type DialogueRecord, dialogue, groupTurns, type Qa, type TextRecord, writeJsonl } from './records.js'
 import { glossSentence, type WordNet, withArticle } from './wordnet.js'
 
@@ -100,7 +101,10 @@ export function recipeDocuments(): string[] {
   })
 }
 
-/** Writes the whole corpus. */
+/** Whether a document is kept for measuring perplexity. */
+export const textHeldOut = (text: string): boolean => crc32(text) % 60 === 0
+
+/** Writes the whole corpus, and beside it the documents that are held out. */
 export function makeLanguage(
   book: Encyclopaedia,
   named: readonly Named[],
@@ -180,7 +184,10 @@ export function makeLanguage(
   for (const recipe of recipeDocuments()) text(recipe)
   for (const group of groupTurns(listQa(book, 600, rng), 1, 3, rng)) talk(group)
 
-  writeJsonl('language/documents.jsonl', rng.shuffle(documents))
+  // The same text is held out everywhere: what is left out is left out by its words.
+  const heldOut = documents.filter((document) => textHeldOut(document.text))
+  writeJsonl('language/documents.jsonl', rng.shuffle(documents.filter((document) => !textHeldOut(document.text))))
+  writeWhole(join(workRoot, 'eval', 'text.txt'), [...new Set(heldOut.map((document) => document.text))].join('\n'))
   writeJsonl('language/dialogues.jsonl', rng.shuffle(dialogues))
   writeJsonl('language/articles.jsonl', rng.shuffle(articles))
 }
