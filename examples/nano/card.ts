@@ -1,26 +1,21 @@
 /**
- * Writes nano's model card: `node dist/examples/nano/card.js [MODEL [RUN...]]`. Asks every held-out question set in work/eval with
- * the model and without the pictures, puts the pixel nearest neighbour and the majority answer beside them, and lists the runs that
- * made it (their metrics.jsonl) and the data. Every figure of the card comes from here.
+ * Writes nano's model card: `node dist/examples/nano/card.js [MODEL [RUN...]] [--seed MODEL]...`. Asks every held-out question set in
+ * work/eval (scores.ts), puts the pixel nearest neighbour and the majority answer beside the answers, and lists the runs that made the
+ * model (their metrics.jsonl and probes.jsonl) and the data. A run whose name ends in "language" is what perplexity is compared with.
+ * Every figure of the card comes from here.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, join, relative, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { readQuestions } from '../../src/data/questions.js'
-import { modelAnswerer } from '../../src/evaluate/answerer.js'
-import { evaluate } from '../../src/evaluate/evaluate.js'
+import { parseArgs } from 'node:util'
 import { wilson } from '../../src/evaluate/metrics/wilson.js'
 import type { Score } from '../../src/evaluate/report.js'
-import { XComposer } from '../../src/inference/xcomposer.js'
 import { imageTokens } from '../../src/model/image-rows.js'
 import { openModel } from '../../src/model/open-checkpoint.js'
 import type { ModelPart } from '../../src/model/parameter-spec.js'
 import type { StepMetrics } from '../../src/train/state.js'
 import { curvesSvg } from './curves.js'
-
-const root = fileURLToPath(new URL('../../..', import.meta.url))
-const work = join(root, 'recipes', 'nano', 'work')
-const sets = ['naming_known', 'naming_unseen', 'flags', 'ocr', 'pointing', 'counting', 'charts']
+import { repositoryRoot as root, workRoot as work } from './paths.js'
+import { askEverything, type Scores } from './scores.js'
 
 interface Baseline {
   readonly questions: number
@@ -49,28 +44,45 @@ const meaning: Record<string, string> = {
   charts: 'questions about charts of held-out tables (e)',
 }
 
+/** What a newcomer wants to know first: a task in plain words, and where its figures stand. */
+const abilities: readonly (readonly [string, readonly string[]])[] = [
+  ['name a drawing of one thing (850 are known), in English and Chinese', ['naming_known_en', 'naming_known_zh']],
+  ['the same in a style of drawing that it never saw', ['naming_unseen_en', 'naming_unseen_zh']],
+  ['tell a fact of the country whose flag it is shown', ['flags']],
+  ['read one printed word or number', ['ocr']],
+  ['point at a thing in a simple scene', ['pointing', 'pointing_held_out']],
+  ['count one to six copies of a thing', ['counting', 'counting_held_out']],
+  ['read a small bar, pie or line chart', ['charts']],
+]
+const limits = [
+  'photographs, faces, screenshots, handwriting: it has seen drawings only, at 64 by 64 pixels',
+  'more than one word or number in a picture, and things outside its 850',
+  'more than six of a thing, or relations between more than three',
+  'reasoning, arithmetic beyond one digit, following unusual instructions, long dialogues',
+]
+
 const percent = (x: number) => (100 * x).toFixed(1)
 const cell = (s: Score | undefined) => (s ? `${percent(s.score)} (${percent(s.low)}-${percent(s.high)})` : '-')
 
 async function main(): Promise<void> {
-  const dir = resolve(process.argv[2] ?? join(root, 'models', 'nano'))
-  const runs = process.argv.slice(3).map(summariseRun)
-  const model = await XComposer.load(dir)
+  const { values, positionals } = parseArgs({
+    options: { seed: { type: 'string', multiple: true, default: [] } },
+    allowPositionals: true,
+  })
+  const [model = join(root, 'models', 'nano'), ...runDirs] = positionals
+  const dir = resolve(model)
+  const runs = runDirs.map(summariseRun)
   const baselines = JSON.parse(readFileSync(join(work, 'eval', 'baselines.json'), 'utf8')) as Record<string, Baseline>
   const { sources } = JSON.parse(readFileSync(join(work, 'sources.json'), 'utf8')) as { sources: Source[] }
-  const scores: Record<string, { model: Score; blind: Score }> = {}
-  for (const set of sets) {
-    const questions = readQuestions(join(work, 'eval', `${set}.jsonl`))
-    const seeing = await evaluate(questions, modelAnswerer(model, { maxNewTokens: 32 }))
-    const blind = await evaluate(questions, modelAnswerer(model, { maxNewTokens: 32 }, false))
-    for (const [task, score] of Object.entries(seeing.report.tasks)) {
-      scores[task] = { model: score, blind: blind.report.tasks[task] as Score }
-      console.error(`${task}: ${cell(score)}; text only ${cell(blind.report.tasks[task])}`)
-    }
-  }
-  model.dispose()
-  writeFileSync(join(dir, 'scores.json'), `${JSON.stringify({ scores, baselines, runs }, null, 2)}\n`)
-  const curves = curvesSvg(process.argv.slice(3))
+  const scores = await askEverything(
+    dir,
+    values.seed,
+    runDirs.find((run) => run.endsWith('language')),
+  )
+  for (const [task, score] of Object.entries(scores.tasks))
+    console.error(`${task}: ${cell(score.model)}; text only ${cell(score.blind)}`)
+  writeFileSync(join(dir, 'scores.json'), `${JSON.stringify({ ...scores, baselines, runs }, null, 2)}\n`)
+  const curves = curvesSvg(runDirs)
   if (curves) writeFileSync(join(dir, 'curves.svg'), curves)
   writeFileSync(join(dir, 'README.md'), card(dir, scores, baselines, sources, runs, curves !== undefined))
 }
@@ -99,7 +111,7 @@ function summariseRun(dir: string): RunSummary {
 
 function card(
   dir: string,
-  scores: Record<string, { model: Score; blind: Score }>,
+  { tasks, language, perplexity }: Scores,
   baselines: Record<string, Baseline>,
   sources: readonly Source[],
   runs: readonly RunSummary[],
@@ -108,13 +120,13 @@ function card(
   const { specs, config } = openModel(dir)
   const millions = (part?: ModelPart) =>
     (specs.filter((s) => !part || s.part === part).reduce((n, s) => n + s.shape.reduce((a, b) => a * b, 1), 0) / 1e6).toFixed(2)
-  const rows = Object.entries(scores).map(([task, s]) => {
+  const rows = Object.entries(tasks).map(([task, s]) => {
     const b = baselines[task]
     const interval = (p: number | undefined) =>
       b && p !== undefined ? cell({ score: p, n: b.questions, ...wilson(Math.round(p * b.questions), b.questions) }) : '-'
     const best = Math.max(s.blind.score, b?.nearest ?? 0, b?.majority ?? 0)
     const ratio = best > 0 ? (s.model.score / best).toFixed(1) : '-'
-    return `| ${task} | ${meaning[task] ?? ''} | ${s.model.n} | **${cell(s.model)}** | ${interval(b?.nearest)} | ${cell(s.blind)} | ${interval(b?.majority)} | ${ratio} |`
+    return `| ${task} | ${meaning[task] ?? ''} | ${s.model.n} | **${cell(s.model)}** | ${s.seeds.map((seed) => percent(seed.score)).join(', ') || '-'} | ${interval(b?.nearest)} | ${cell(s.blind)} | ${interval(b?.majority)} | ${ratio} |`
   })
   const { adapter } = config.decoder
   const rank = adapter.type === 'plora' ? ` (rank ${adapter.others.rank})` : ''
@@ -131,18 +143,29 @@ A bilingual vision-language model of ${millions()} M parameters with InternLM-XC
 \`recipes/nano\`: vision tower ${millions('vision')} M (convolutional stem, ${config.vision?.layers} transformer blocks, ${imageTokens(config)} tokens a picture of
 ${config.vision?.imageSize} x ${config.vision?.imageSize}), projector ${millions('projector')} M, InternLM2 decoder ${millions('decoder')} M, ${adapter.type} ${millions('adapter')} M${rank}. Stored: ${storage}.
 
-It has been shown drawings of about 850 things, the world's flags, short printed words, small charts and simple scenes; the table says how
-much of that it can tell. Its text is better than its eyes: it counts, and recognises the kind of a thing more often than the thing. It is a demonstration that fits into a repository, not a model to rely on.
+It is a demonstration that fits into a repository, not a model to rely on.
+
+| it can | right answers in a hundred |
+|---|---|
+${abilities.map(([what, names]) => `| ${what} | ${names.map((name) => Math.round(100 * (tasks[name]?.model.score ?? 0))).join(' and ')} |`).join('\n')}
+| answer in the language of the question | ${Math.round(100 * language.score)} |
+| write a short article about a thing that it knows, in English or Chinese, and choose and caption pictures for it | not scored |
+
+| it cannot |
+|---|
+${limits.map((limit) => `| ${limit} |`).join('\n')}
 
 ## Scores
 
 Percent right with 95 % intervals, on data that training never saw. *Nearest*: the answer of the training picture with the nearest
-pixels. *Text only*: this model, not given the picture. *Majority*: the most frequent training answer. *Times*: the model against the
+pixels. *Text only*: this model, not given the picture. *Other seeds*: the last stage of the recipe run again with another seed. *Majority*: the most frequent training answer. *Times*: the model against the
 best of the three.
 
-| task | what is asked | n | nano | nearest | text only | majority | times |
-|---|---|---|---|---|---|---|---|
+| task | what is asked | n | nano | other seeds | nearest | text only | majority | times |
+|---|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
+
+Of ${language.n} answers in words ${cell(language)} % are in the question's language.${perplexity ? ` Perplexity of documents that training did not see: ${perplexity.before.toFixed(2)} after step 0, ${perplexity.after.toFixed(2)} as shipped.` : ''}
 
 Written by \`node dist/examples/nano/card.js ${relative(root, dir)}\` from \`recipes/nano/work/eval\` (\`npm run nano:data\`); the numbers are in
 \`scores.json\`.
@@ -154,7 +177,7 @@ Written by \`node dist/examples/nano/card.js ${relative(root, dir)}\` from \`rec
 ${runs.map((r) => `| ${r.name} | ${r.steps} | ${r.loss.toFixed(3)} | ${r.hours.toFixed(2)} |`).join('\n')}
 
 ${curves ? 'Percent right on the first 50 held-out questions of each task as training goes on (`probe` of the recipes):\n\n![Learning curves](curves.svg)\n' : ''}
-The stages are those of \`recipes/nano\`; the decoder is the mean of the fine-tuned one and the one before (\`average.ts\`). \`docs/log.md\` says
+The stages are those of \`recipes/nano\`. \`docs/log.md\` says
 where a run differed from its recipe.
 
 ## Data
