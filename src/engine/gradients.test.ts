@@ -13,7 +13,7 @@ import { linearCrossEntropy } from './ops/loss.js'
 import { layerNorm, linear, matmul, rmsNorm, softmax } from './ops/products.js'
 import { quantizedLinear } from './ops/quantized.js'
 import { addRows, embedding, gatherRows, setRows } from './ops/rows.js'
-import { concat, convolutionIndex, gatherPixels, padFront, reshape, split, transpose } from './ops/shape.js'
+import { concat, convolutionIndex, cut, gatherPixels, join, padFront, reshape, split, transpose } from './ops/shape.js'
 import { liveHandles } from './runtime/handles.js'
 import { type HostTensor, runOnce } from './runtime/run-once.js'
 
@@ -77,6 +77,8 @@ const cases: Record<string, Case> = {
   transpose: { parameters: { a: [2, 3, 4] }, build: (g, { a }) => transpose(g, a!, [2, 0, 1]) },
   split: { parameters: { a: [2, 5] }, build: (g, { a }) => split(g, a!, 1, [2, 3])[1]! },
   concat: { parameters: { a: [2, 2], b: [2, 3] }, build: (g, { a, b }) => concat(g, [a!, b!], 1) },
+  cut: { parameters: { a: [2, 6] }, build: (g, { a }) => cut(g, a!, 1, 3)[1]! },
+  join: { parameters: { a: [2, 3], b: [2, 3] }, build: (g, { a, b }) => join(g, [a!, b!], 1) },
   padFront: { parameters: { x: [2, 3, 4] }, build: (g, { x }) => padFront(g, x!) },
   convolution: { parameters: { x: [2, 16, 2], w: [3, 18] }, build: (g, { x, w }) => convolution(g, x!, w!) },
   'gatherPixels (3 x 3, stride 1)': {
