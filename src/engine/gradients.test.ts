@@ -1,7 +1,7 @@
 /** Numeric gradient check over the whole operation table, and the engine's bookkeeping. */
 import { afterAll, describe, expect, it } from 'vitest'
 import { gradients } from './graph/autodiff.js'
-import { elements } from './graph/dims.js'
+import { type Dim, elements, product } from './graph/dims.js'
 import { GradientError } from './graph/errors.js'
 import { Graph } from './graph/graph.js'
 import { defineOperation, operations, type Tensor } from './graph/operation.js'
@@ -13,7 +13,7 @@ import { linearCrossEntropy } from './ops/loss.js'
 import { layerNorm, linear, matmul, rmsNorm, softmax } from './ops/products.js'
 import { quantizedLinear } from './ops/quantized.js'
 import { addRows, embedding, gatherRows, setRows } from './ops/rows.js'
-import { concat, convolutionIndex, gatherPixels, padFront, reshape, split, transpose } from './ops/shape.js'
+import { concat, convolutionIndex, cut, gatherPixels, join, padFront, reshape, split, transpose } from './ops/shape.js'
 import { liveHandles } from './runtime/handles.js'
 import { type HostTensor, runOnce } from './runtime/run-once.js'
 
@@ -77,6 +77,8 @@ const cases: Record<string, Case> = {
   transpose: { parameters: { a: [2, 3, 4] }, build: (g, { a }) => transpose(g, a!, [2, 0, 1]) },
   split: { parameters: { a: [2, 5] }, build: (g, { a }) => split(g, a!, 1, [2, 3])[1]! },
   concat: { parameters: { a: [2, 2], b: [2, 3] }, build: (g, { a, b }) => concat(g, [a!, b!], 1) },
+  cut: { parameters: { a: [2, 6] }, build: (g, { a }) => cut(g, a!, 1, 3)[1]! },
+  join: { parameters: { a: [2, 3], b: [2, 3] }, build: (g, { a, b }) => join(g, [a!, b!], 1) },
   padFront: { parameters: { x: [2, 3, 4] }, build: (g, { x }) => padFront(g, x!) },
   convolution: { parameters: { x: [2, 16, 2], w: [3, 18] }, build: (g, { x, w }) => convolution(g, x!, w!) },
   'gatherPixels (3 x 3, stride 1)': {
@@ -230,6 +232,45 @@ describe('the operation table', () => {
 
   it('refuses a name that is taken', () => {
     expect(() => defineOperation('linear', { infer: () => [], emit() {} })).toThrow('operation linear is defined twice')
+  })
+})
+
+describe('products over a number of tokens known at run time', () => {
+  const random = (seed: number, shape: readonly number[]): HostTensor<'f32'> => ({
+    dtype: 'f32',
+    shape,
+    data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, noise(seed)),
+  })
+  const inputs = {
+    q: random(1, [1, 3, 4]),
+    k: random(2, [1, 3, 4]),
+    v: random(3, [1, 3, 4]),
+    c: random(4, [1, 12]),
+    ...Object.fromEntries(['q', 'k', 'v'].map((n, i) => [`${n} bias`, random(5 + i, [4])])),
+  }
+
+  /** Gradients of attention without a softmax, over 3 tokens. */
+  async function of(tokens: Dim) {
+    const g = new Graph('tokens')
+    const biases = ['q', 'k', 'v'].map((name) => g.trainable(`${name} bias`, [4]))
+    const [q, k, v] = ['q', 'k', 'v'].map((name, i) => add(g, g.input(name, 'f32', [1, tokens, 4]), biases[i]!)) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ]
+    const y = matmul(g, matmul(g, q, k, { transB: true, alpha: 0.5 }), v)
+    const c = g.input('c', 'f32', [1, product(4, tokens)])
+    const loss = reshape(g, linear(g, reshape(g, y, [1, product(4, tokens)]), c), [])
+    return runOnce(g, inputs, Object.fromEntries([...gradients(g, loss, biases)].map(([n, t]) => [`d ${n}`, t])), {
+      tokens: 3,
+    })
+  }
+
+  it('have the gradients of a fixed number', async () => {
+    const [dynamic, fixed] = [await of('tokens'), await of(3)]
+    expect(Object.keys(dynamic)).toEqual(['d q bias', 'd k bias', 'd v bias'])
+    for (const [name, { data }] of Object.entries(fixed))
+      for (const [i, x] of [...data].entries()) expect(Number(dynamic[name]?.data[i]), name).toBeCloseTo(Number(x), 5)
   })
 })
 

@@ -14,7 +14,18 @@ export { linearCrossEntropy } from './ops/loss.js'
 export { layerNorm, linear, matmul, rmsNorm, softmax } from './ops/products.js'
 export { type BlockFormat, quantizedLinear } from './ops/quantized.js'
 export { addRows, embedding, gatherRows, type RowIndex, setRows } from './ops/rows.js'
-export { concat, convolutionIndex, gatherPixels, type PixelIndex, padFront, reshape, split, transpose } from './ops/shape.js'
+export {
+  concat,
+  convolutionIndex,
+  cut,
+  gatherPixels,
+  join,
+  type PixelIndex,
+  padFront,
+  reshape,
+  split,
+  transpose,
+} from './ops/shape.js'
 export { AdamW, type AdamWOptions } from './optim/adamw.js'
 export { FlatParameters, type FlatTensor } from './optim/flat-parameters.js'
 export { Muon, type MuonOptions } from './optim/muon.js'

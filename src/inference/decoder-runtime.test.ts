@@ -28,7 +28,6 @@ async function reference(model: DecoderRuntime, sequence: readonly number[]): Pr
   const c = model.config.decoder
   const tokens = sequence.length
   const { cos, sin } = rotaryTables(c, tokens)
-  const group = c.heads / c.kvHeads
   const inputs: Record<string, HostTensor> = {
     embeddings: f32([1, tokens, c.hiddenSize], model.store.embed(sequence)),
     image: i64(
@@ -38,7 +37,7 @@ async function reference(model: DecoderRuntime, sequence: readonly number[]): Pr
     cos: f32([tokens, c.headDim / 2], cos),
     sin: f32([tokens, c.headDim / 2], sin),
     positions: i64([1], [0]),
-    mask: f32([group * tokens, tokens], causalMask(tokens, group)),
+    mask: f32([tokens, tokens], causalMask(tokens)),
     last: i64([1, 2], [0, tokens - 1]),
   }
   const g = new Graph('reference')
@@ -47,7 +46,7 @@ async function reference(model: DecoderRuntime, sequence: readonly number[]): Pr
     cos: input('cos'),
     sin: input('sin'),
     positions: input('positions'),
-    mask: input('mask'),
+    masks: [input('mask')],
   })
   const w = floatWeights(new Map(model.checkpoint.specs.map((s) => [s.name, s.shape])))
   const hidden = decoder(g, w, c, input('embeddings'), input('image'), attend)

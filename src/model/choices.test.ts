@@ -181,10 +181,12 @@ async function trainingLoss(dir: string): Promise<{ loss: number; still: string[
   const graph = new TrainingGraph(config, specs, initial, () => true, nextToken(), { threads: 1 })
   try {
     const { tokens, pixels, tiled } = image(dir)
-    const length = BEFORE.length + tokens + AFTER.length
+    const filled = BEFORE.length + tokens + AFTER.length
+    const length = Math.ceil(filled / 8) * 8
+    const padding = new Array<number>(length - filled).fill(config.decoder.padId)
     const places = Int32Array.from({ length: tokens }, (_, i) => BEFORE.length + i)
-    const ids = Int32Array.from([...BEFORE, ...new Array<number>(tokens).fill(config.decoder.padId), ...AFTER])
-    const labels = ids.map((id, i) => (i >= length - AFTER.length ? id : -100))
+    const ids = Int32Array.from([...BEFORE, ...new Array<number>(tokens).fill(config.decoder.padId), ...AFTER, ...padding])
+    const labels = ids.map((id, i) => (i >= filled - AFTER.length && i < filled ? id : -100))
     const tiles = tiled ? { tiles: { grids: [tiled], tokens: [tokens] } } : {}
     const { loss } = await graph.step({ rows: 1, length, ids, labels, imagePositions: places, pixels, images: 1, ...tiles })
     const { parameters } = graph

@@ -100,12 +100,12 @@ export class Calibration {
     const c = this.weights.decoder
     const g = new Graph(`calibrate-attention-${this.layer}`)
     const half = [CALIBRATION_WINDOW, c.headDim / 2]
-    const seen = [(c.heads / c.kvHeads) * CALIBRATION_WINDOW, CALIBRATION_WINDOW]
+    const seen = [CALIBRATION_WINDOW, CALIBRATION_WINDOW]
     const attend = sequenceAttention(c, {
       cos: g.input('cos', 'f32', half),
       sin: g.input('sin', 'f32', half),
       positions: g.input('first', 'i64', [1]),
-      mask: g.input('mask', 'f32', seen),
+      masks: [g.input('mask', 'f32', seen)],
     })
     const reads = new Map<string, Tensor>()
     const w = recording(this.floats(this.layer), reads)
@@ -115,7 +115,7 @@ export class Calibration {
       cos: Value.of('f32', half, tables.cos),
       sin: Value.of('f32', half, tables.sin),
       first: Value.zeros('i64', [1]),
-      mask: Value.of('f32', seen, causalMask(CALIBRATION_WINDOW, c.heads / c.kvHeads)),
+      mask: Value.of('f32', seen, causalMask(CALIBRATION_WINDOW)),
     })
   }
 

@@ -7,6 +7,9 @@ import { tileIndex } from '../model/vision/tile-merge.js'
 import type { TrainingBatch } from './batch.js'
 import type { Targets, Term } from './objectives/objective.js'
 
+/** Blocks of queries that attention is computed in; a batch's length is a multiple. */
+export const MASKS = 4
+
 /** Rows of the rotary tables: no training sample is longer. */
 export function rotaryPositions(c: DecoderConfig): number {
   return Math.min(c.maxPositions, 4096)
@@ -14,7 +17,7 @@ export function rotaryPositions(c: DecoderConfig): number {
 
 /** `dispose` once, after the last session has run. */
 export class Feeds {
-  private readonly masks = new Map<number, Float32Array>()
+  private readonly masks = new Map<string, Float32Array>()
   private readonly tables: { cos: Value<'f32'>; sin: Value<'f32'> }
 
   constructor(private readonly config: ModelConfig) {
@@ -56,22 +59,25 @@ export class Feeds {
     add('ids', () => Value.of('i64', [batch.rows, batch.length], toInt64(batch.ids)))
     for (const [name, value] of Object.entries(this.tables)) if (wanted.has(name)) inputs[name] = value
     add('positions', () => Value.of('i64', [batch.rows, batch.length], toInt64(positionsOf(batch))))
-    add('mask', () => this.mask(batch))
+    for (let block = 0; block < MASKS; block++) add(`mask_${block}`, () => this.mask(batch, block))
     return { inputs, own }
   }
 
-  /** [rows, 1, group * tokens, tokens]: the masks of a batch's rows. */
-  private mask({ rows, length, branches }: TrainingBatch): Value<'f32'> {
-    const group = this.config.decoder.heads / this.config.decoder.kvHeads
-    const causal = this.masks.get(length) ?? causalMask(length, group)
-    this.masks.set(length, causal)
+  /** [rows, 1, tokens / MASKS, (block + 1) tokens / MASKS]: the masks of a batch's rows for one block of queries. */
+  private mask({ rows, length, branches }: TrainingBatch, block: number): Value<'f32'> {
+    const own = length / MASKS
+    if (!Number.isInteger(own)) throw new RangeError(`a batch of ${length} columns: expected a multiple of ${MASKS}`)
+    const [first, seen] = [block * own, (block + 1) * own]
+    const key = `${length} ${block}`
+    const causal = this.masks.get(key) ?? causalMask(seen, first)
+    this.masks.set(key, causal)
     const masks = allocate('f32', rows * causal.length)
     for (let row = 0; row < rows; row++) {
       masks.set(causal, row * causal.length)
-      const own = masks.subarray(row * causal.length, (row + 1) * causal.length)
-      if (branches) separateBranches(own, branches.subarray(row * length, (row + 1) * length), group)
+      const part = masks.subarray(row * causal.length, (row + 1) * causal.length)
+      if (branches) separateBranches(part, branches.subarray(row * length, (row + 1) * length), seen, first)
     }
-    return Value.of('f32', [rows, 1, group * length, length], masks)
+    return Value.of('f32', [rows, 1, own, seen], masks)
   }
 
   dispose(): void {

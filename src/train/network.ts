@@ -7,7 +7,7 @@ import { imageTokens, projectFeatures } from '../model/image-rows.js'
 import { embeddingTable } from '../model/parameter-spec.js'
 import { visionTower } from '../model/vision/tower.js'
 import type { Weights } from '../model/weights.js'
-import { rotaryPositions } from './feeds.js'
+import { MASKS, rotaryPositions } from './feeds.js'
 
 export class Network {
   constructor(
@@ -35,7 +35,8 @@ export class Network {
    */
   hidden(g: Graph, rows: RowIndex, features?: Tensor): Tensor {
     const { decoder: c, vision } = this.config
-    const ids = g.input('ids', 'i64', ['batch', 'tokens'])
+    const tokens = product(MASKS, 'block')
+    const ids = g.input('ids', 'i64', ['batch', tokens])
     let x = embedding(g, this.weights.tensor(g, embeddingTable), ids, c.padId)
     let image: Tensor | undefined
     if (features) {
@@ -48,8 +49,8 @@ export class Network {
     const attend = sequenceAttention(c, {
       cos: g.input('cos', 'f32', half),
       sin: g.input('sin', 'f32', half),
-      positions: g.input('positions', 'i64', ['batch', 'tokens']),
-      mask: g.input('mask', 'f32', ['batch', 1, product(c.heads / c.kvHeads, 'tokens'), 'tokens']),
+      positions: g.input('positions', 'i64', ['batch', tokens]),
+      masks: Array.from({ length: MASKS }, (_, i) => g.input(`mask_${i}`, 'f32', ['batch', 1, 'block', product(i + 1, 'block')])),
     })
     const keep = { rows, image: image && g.input('kept_image_index', 'i64', ['kept_image_rows', 1]) }
     return decoder(g, this.weights, c, x, image, attend, { keep })

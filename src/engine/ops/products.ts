@@ -4,7 +4,7 @@ import { ShapeError } from '../graph/errors.js'
 import { type Graph, staticDim } from '../graph/graph.js'
 import { defineOperation, type Tensor } from '../graph/operation.js'
 import { sumTo } from './arithmetic.js'
-import { reshape } from './shape.js'
+import { reshape, transpose } from './shape.js'
 
 const linearOp = defineOperation<[Tensor, Tensor], [Tensor], null>('linear', {
   infer([x, w]) {
@@ -23,8 +23,13 @@ const linearOp = defineOperation<[Tensor, Tensor], [Tensor], null>('linear', {
     const dx = wanted[0] ? { left: dt, right: wt } : undefined
     if (!wanted[1]) return [dx]
     const flatX = reshape(g, xt, [rows, xt.shape.at(-1) as Dim])
-    const flatD = reshape(g, dt, [rows, dt.shape.at(-1) as Dim])
-    return [dx, g.float('FusedMatMul', [flatD, flatX], wt.shape, { transA: 1 }, 'com.microsoft')]
+    const out = dt.shape.at(-1) as Dim
+    if (dt.shape.length === 3) {
+      // A product reads a transposed first factor in strips: moving one axis to the front beforehand is faster.
+      const turned = transpose(g, dt, [2, 0, 1])
+      return [dx, g.float('MatMul', [reshape(g, turned, [out, rows]), flatX], wt.shape)]
+    }
+    return [dx, g.float('FusedMatMul', [reshape(g, dt, [rows, out]), flatX], wt.shape, { transA: 1 }, 'com.microsoft')]
   },
 })
 
@@ -44,6 +49,11 @@ const sides = (t: Tensor, transposed: boolean): [Dim, Dim] => {
   return transposed ? [c, r] : [r, c]
 }
 
+/** Whether rows of `a` have a fixed size and those of `b` one for each token: what is transposed in a product should be narrow. */
+const isNarrower = (a: Tensor, b: Tensor): boolean => typeof a.shape.at(-1) === 'number' && typeof b.shape.at(-1) === 'string'
+
+const lastTwoSwapped = (rank: number): number[] => [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2]
+
 const matmulOp = defineOperation<[Tensor, Tensor], [Tensor], Factors>('matmul', {
   infer([a, b], { transA, transB }) {
     const [at, bt] = [a, b]
@@ -61,7 +71,10 @@ const matmulOp = defineOperation<[Tensor, Tensor], [Tensor], Factors>('matmul', 
   },
   gradient(g, { inputs: [a, b], grads: [dy], wanted, attributes: { transA, transB, alpha } }) {
     const [at, bt, d] = [a, b, dy]
-    const times = (x: Tensor, tx: boolean, y: Tensor, ty: boolean) => matmul(g, x, y, { transA: tx, transB: ty, alpha })
+    const times = (x: Tensor, tx: boolean, y: Tensor, ty: boolean) =>
+      tx && !ty && isNarrower(y, x)
+        ? transpose(g, matmul(g, y, x, { transA: true, alpha }), lastTwoSwapped(x.shape.length))
+        : matmul(g, x, y, { transA: tx, transB: ty, alpha })
     return [
       wanted[0] ? (transA ? times(bt, transB, d, true) : times(d, false, bt, !transB)) : undefined,
       wanted[1] ? (transB ? times(d, true, at, transA) : times(at, !transA, d, false)) : undefined,

@@ -117,6 +117,58 @@ export function concat(g: Graph, xs: readonly Tensor[], axis: number): Tensor {
   return g.apply(concatOp, xs, { axis })[0]
 }
 
+const cutOp = defineOperation<[Tensor], Tensors, { axis: number; parts: number }>('cut', {
+  infer([x], { axis, parts }) {
+    const part = partOf(x.shape[axis] as Dim, parts)
+    if (part === undefined)
+      throw new ShapeError('cut', [x.shape], `a multiple of ${parts} at axis ${axis}`, String(x.shape[axis]))
+    return Array.from({ length: parts }, () => ({ shape: x.shape.with(axis, part), dtype: x.dtype }))
+  },
+  emit(g, [x], ys, { axis, parts }) {
+    g.nodeInto('Split', [x], ys, { axis, num_outputs: parts })
+  },
+  gradient(g, { outputs, grads, attributes: { axis } }) {
+    return [
+      join(
+        g,
+        grads.map((d, i) => d ?? zerosLike(g, outputs[i] as Tensor)),
+        axis,
+      ),
+    ]
+  },
+})
+
+/** The size of each of n equal parts of a dimension; undefined where it cannot be told. */
+function partOf(dim: Dim, parts: number): Dim | undefined {
+  if (typeof dim === 'number') return dim % parts === 0 ? dim / parts : undefined
+  const [coefficient, ...names] = dim.split('*')
+  const part = Number(coefficient) / parts
+  return Number.isInteger(part) ? product(part, ...names) : undefined
+}
+
+/** Cuts an axis into equal parts; of a dynamic size, which must be written as a product, too. */
+export function cut(g: Graph, x: Tensor, axis: number, parts: number): readonly Tensor[] {
+  return parts === 1 ? [x] : g.apply(cutOp, [x], { axis, parts })
+}
+
+const joinOp = defineOperation<Tensors, [Tensor], { axis: number }>('join', {
+  infer(parts, { axis }) {
+    const { shape, dtype } = parts[0] as Tensor
+    const other = parts.find((t) => !sameShape(t.shape, shape))
+    if (other) throw new ShapeError('join', [shape, other.shape], 'equal parts', 'others')
+    return [{ shape: shape.with(axis, product(parts.length, shape[axis] as Dim)), dtype }]
+  },
+  emit(g, parts, [y], { axis }) {
+    g.nodeInto('Concat', parts, [y], { axis })
+  },
+  gradient: (g, { inputs, grads: [dy], attributes: { axis } }) => cut(g, dy, axis, inputs.length),
+})
+
+/** Joins equal parts along an axis of any size: the inverse of `cut`. */
+export function join(g: Graph, parts: readonly Tensor[], axis: number): Tensor {
+  return parts.length === 1 ? (parts[0] as Tensor) : g.apply(joinOp, parts, { axis })[0]
+}
+
 const padFrontOp = defineOperation<[Tensor], [Tensor], null>('padFront', {
   infer([x]) {
     const t = x

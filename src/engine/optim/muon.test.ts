@@ -1,10 +1,12 @@
 /** Muon against its formula in plain loops, and what its Newton-Schulz iteration promises of singular values. */
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
+import { Graph } from '../graph/graph.js'
 import { liveHandles } from '../runtime/handles.js'
+import { runOnce } from '../runtime/run-once.js'
 import { FlatParameters } from './flat-parameters.js'
 import { Muon } from './muon.js'
-import { NewtonSchulz } from './newton-schulz.js'
+import { formOf, orthogonal } from './newton-schulz.js'
 
 type Matrix = readonly (readonly number[])[]
 
@@ -67,16 +69,30 @@ const matrix = fc
   })
 
 describe('Newton-Schulz', () => {
-  const engine = new NewtonSchulz()
-  afterAll(() => engine.dispose())
+  const engine = async (
+    values: Float32Array,
+    rows: number,
+    columns: number,
+    form = formOf(rows, columns),
+  ): Promise<Float32Array> => {
+    const g = new Graph('orthogonal')
+    const shape = [rows, columns]
+    const { y } = await runOnce(
+      g,
+      { x: { dtype: 'f32', shape, data: values } },
+      { y: orthogonal(g, g.input('x', 'f32', shape), form) },
+    )
+    return y?.data as Float32Array
+  }
 
-  it('gives what plain loops give, wide or tall', async () => {
+  it('gives what plain loops give, wide or tall, with steps on the matrix and on its squares', async () => {
     await fc.assert(
       fc.asyncProperty(matrix, async ({ rows, columns, values }) => {
-        const got = rowsOf(await engine.of(values, rows, columns), rows)
-        const wanted = reference(rowsOf(values, rows))
-        for (const [i, row] of got.entries())
-          for (const [j, v] of row.entries()) expect(v).toBeCloseTo(wanted[i]?.[j] as number, 3)
+        const wanted = reference(rowsOf(values, rows)).flat()
+        for (const long of [false, true]) {
+          const got = await engine(values, rows, columns, { tall: rows > columns, long })
+          for (const [i, v] of got.entries()) expect(v).toBeCloseTo(wanted[i] as number, 3)
+        }
       }),
       { numRuns: 40 },
     )
@@ -87,7 +103,7 @@ describe('Newton-Schulz', () => {
       fc.asyncProperty(matrix, async ({ rows, columns, values }) => {
         // A third more on the diagonal of the square part keeps the smallest singular value from vanishing.
         for (let i = 0; i < Math.min(rows, columns); i++) values[i * columns + i] = 4 + (values[i * columns + i] as number)
-        const short = rowsOf(await engine.of(values, rows, columns), rows)
+        const short = rowsOf(await engine(values, rows, columns), rows)
         for (const square of singularSquares(rows <= columns ? short : transposed(short))) {
           expect(Math.sqrt(square)).toBeGreaterThan(0.5)
           expect(Math.sqrt(square)).toBeLessThan(1.3)
@@ -95,7 +111,7 @@ describe('Newton-Schulz', () => {
       }),
       { numRuns: 40 },
     )
-    expect(await engine.of(new Float32Array(6), 2, 3)).toEqual(new Float32Array(6))
+    expect(await engine(new Float32Array(6), 2, 3)).toEqual(new Float32Array(6))
   })
 })
 

@@ -2,7 +2,21 @@
  * Differentiable causal attention over whole sequences, for training. wqkv's output is grouped by KV head (SPEC 4):
  * [kvHeads, group + 2, d], the group's queries first, then its key and its value.
  */
-import { add, allocate, matmul, product, reshape, rotary, softmax, split, type Tensor, transpose } from '../../engine/index.js'
+import {
+  add,
+  allocate,
+  cut,
+  type Dim,
+  join,
+  matmul,
+  product,
+  reshape,
+  rotary,
+  softmax,
+  split,
+  type Tensor,
+  transpose,
+} from '../../engine/index.js'
 import type { DecoderConfig } from '../config.js'
 import type { Attend } from './decoder.js'
 
@@ -13,29 +27,32 @@ export interface SequenceTables {
   readonly sin: Tensor
   /** i64 [1], the first position, or [batch, tokens], each one's. */
   readonly positions: Tensor
-  /** [group * tokens, tokens], or [batch, 1, group * tokens, tokens]: 0 where a query may look, else a large negative number. */
-  readonly mask: Tensor
+  /**
+   * One for each block of queries, in order; tokens are a multiple of them. Block i of n is [tokens / n, (i + 1) tokens / n] or [batch, 1,
+   * the same]: 0 where a query may look, else a large negative number. Keys behind a block are not looked at, so more blocks
+   * compute less in vain.
+   */
+  readonly masks: readonly Tensor[]
 }
 
 /** What is added to the score of a key that a query may not see. */
 const HIDDEN = -1e30
 
-/** The additive mask for `tokens` positions, repeated for each query head of a KV group: [group * tokens, tokens]. */
-export function causalMask(tokens: number, group: number): Float32Array {
-  const mask = new Float32Array(new ArrayBuffer(group * tokens * tokens * 4)).fill(HIDDEN)
-  for (let row = 0; row < group * tokens; row++) mask.fill(0, row * tokens, row * tokens + (row % tokens) + 1)
+/** The additive mask of queries [first, tokens) over all `tokens` keys: [tokens - first, tokens]. */
+export function causalMask(tokens: number, first = 0): Float32Array {
+  const mask = new Float32Array(new ArrayBuffer((tokens - first) * tokens * 4)).fill(HIDDEN)
+  for (let row = first; row < tokens; row++) mask.fill(0, (row - first) * tokens, (row - first) * tokens + row + 1)
   return mask
 }
 
-/** Takes from one row of `causalMask` what stands in another branch; 0 is what all branches share. `branches` [tokens]. */
-export function separateBranches(mask: Float32Array, branches: Int32Array, group: number): void {
-  const tokens = branches.length
-  for (let query = 0; query < group * tokens; query++) {
-    const own = branches[query % tokens]
+/** Takes from one row's `causalMask` what stands in another branch; 0 is what all branches share. `branches` [at least tokens]. */
+export function separateBranches(mask: Float32Array, branches: Int32Array, tokens: number, first = 0): void {
+  for (let query = first; query < tokens; query++) {
+    const own = branches[query]
     if (own === 0) continue
-    for (let key = 0; key < query % tokens; key++) {
+    for (let key = 0; key < query; key++) {
       const branch = branches[key]
-      if (branch !== 0 && branch !== own) mask[query * tokens + key] = HIDDEN
+      if (branch !== 0 && branch !== own) mask[(query - first) * tokens + key] = HIDDEN
     }
   }
 }
@@ -61,12 +78,21 @@ export function sequenceAttention(c: DecoderConfig, tables: SequenceTables): Att
     const [q, k, v] = split(g, grouped, 2, [group, 1, 1]) as [Tensor, Tensor, Tensor]
     const turned = (x: Tensor, heads: number) =>
       rotary(g, reshape(g, x, [batch, heads, tokens, d]), tables.positions, tables.cos, tables.sin)
-    const queries = reshape(g, turned(q, c.heads), [batch, kvHeads, product(group, tokens), d])
-    const scores = matmul(g, queries, turned(k, kvHeads), { transB: true, alpha: 1 / Math.sqrt(d) })
-    const weights = softmax(g, add(g, scores, tables.mask))
-    const mixed = matmul(g, weights, reshape(g, v, [batch, kvHeads, tokens, d]))
-    const split4 = reshape(g, mixed, [batch, c.heads, tokens, d])
-    return reshape(g, transpose(g, split4, [0, 2, 1, 3]), [batch, tokens, c.heads * d])
+    const count = tables.masks.length
+    const queries = cut(g, turned(q, c.heads), 2, count)
+    const keys = cut(g, turned(k, kvHeads), 2, count)
+    const values = cut(g, reshape(g, v, [batch, kvHeads, tokens, d]), 2, count)
+    const blocks = tables.masks.map((mask, i) => {
+      const [query, key, value] = [queries[i] as Tensor, join(g, keys.slice(0, i + 1), 2), join(g, values.slice(0, i + 1), 2)]
+      const [own, seen] = [query.shape[2] as Dim, key.shape[2] as Dim]
+      const grouped = reshape(g, query, [batch, kvHeads, product(group, own), d])
+      const scores = matmul(g, grouped, key, { transB: true, alpha: 1 / Math.sqrt(d) })
+      const weights = softmax(g, add(g, reshape(g, scores, [batch, c.heads, own, seen]), mask))
+      const mixed = matmul(g, reshape(g, weights, scores.shape), value)
+      return reshape(g, mixed, [batch, c.heads, own, d])
+    })
+    const heads = join(g, blocks, 2)
+    return reshape(g, transpose(g, heads, [0, 2, 1, 3]), [batch, tokens, c.heads * d])
   }
 }
 
