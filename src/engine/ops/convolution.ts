@@ -101,14 +101,14 @@ function tilesOf(side: number): Tiles {
   return { side, count, along, from, back }
 }
 
-/** The kernel at all places: w [out, 9 * channels] -> [places, out, channels]. */
-function kernelAtPlaces(g: Graph, w: Tensor, channels: number): Tensor {
-  const out = staticDim('convolution', w.shape, 0)
+/** Emits the kernel at all places: w [out, 9 * channels] -> [places, out, channels]. */
+function kernelAtPlaces(g: Graph, w: Tensor, kernel: Tensor): void {
+  const [, out, channels] = kernel.shape as [Dim, number, number]
   const taps = g.float('Transpose', [view(g, w, [out, 9, channels])], [9, out, channels], { perm: [1, 0, 2] })
-  return view(g, transform(g, both.kernel, taps), [PLACES, out, channels])
+  g.nodeInto('Reshape', [transform(g, both.kernel, taps), g.constant('i64', [3], [PLACES, out, channels])], [kernel])
 }
 
-const convolutionOp = defineOperation<[Tensor, Tensor], [Tensor, Tensor], Tiles>('convolution', {
+const convolutionOp = defineOperation<[Tensor, Tensor], [Tensor, Tensor, Tensor], Tiles>('convolution', {
   infer([x, w], { side, count }) {
     const [images, pixels, channels] = x.shape
     const [out, wide] = w.shape
@@ -122,11 +122,12 @@ const convolutionOp = defineOperation<[Tensor, Tensor], [Tensor, Tensor], Tiles>
     }
     return [
       { shape: [images as Dim, pixels, out as Dim], dtype: 'f32' },
-      // The transformed tiles, which the gradient of the kernel reads again.
+      // Tiles and kernel at the places, which the gradients read again.
       { shape: [PLACES, product(count, images as Dim), channels], dtype: 'f32' },
+      { shape: [PLACES, out as Dim, channels], dtype: 'f32' },
     ]
   },
-  emit(g, [x, w], [y, tiles], { along, count, from }) {
+  emit(g, [x, w], [y, tiles, kernel], { along, count, from }) {
     const [images, pixels, channels] = x.shape as [Dim, number, number]
     const out = staticDim('convolution', w.shape, 0)
     const padded = g.float('Pad', [x, g.constant('i64', [6], [0, 0, 0, 0, 1, 0])], [images, pixels + 1, channels])
@@ -136,7 +137,7 @@ const convolutionOp = defineOperation<[Tensor, Tensor], [Tensor, Tensor], Tiles>
     })
     const atPlaces = transform(g, both.tile, view(g, read, [PLACES, product(count, images, channels)]))
     g.nodeInto('Reshape', [atPlaces, g.constant('i64', [3], [PLACES, -1, channels])], [tiles])
-    const kernel = kernelAtPlaces(g, w, channels)
+    kernelAtPlaces(g, w, kernel)
     const products = g.float(
       'FusedMatMul',
       [tiles, kernel],
@@ -149,7 +150,7 @@ const convolutionOp = defineOperation<[Tensor, Tensor], [Tensor, Tensor], Tiles>
     g.nodeInto('Reshape', [ordered, g.constant('i64', [3], [-1, pixels, out])], [y])
   },
   // The transposed of each step of `emit`, backwards.
-  gradient(g, { inputs: [x, w], outputs: [, tiles], grads: [dy], wanted, attributes: { along, count, back } }) {
+  gradient(g, { inputs: [x, w], outputs: [, tiles, kernel], grads: [dy], wanted, attributes: { along, count, back } }) {
     const [images, pixels, channels] = x.shape as [Dim, number, number]
     const out = staticDim('convolution', w.shape, 0)
     const rows = product(count, images)
@@ -158,14 +159,14 @@ const convolutionOp = defineOperation<[Tensor, Tensor], [Tensor, Tensor], Tiles>
     const flat = view(g, ordered, [BLOCK * BLOCK, product(rows, out)])
     const dProducts = view(g, transform(g, transposed(both.block), flat), [PLACES, rows, out])
     const dx = (): Tensor => {
-      const dTiles = g.float('MatMul', [dProducts, kernelAtPlaces(g, w, channels)], [PLACES, rows, channels])
+      const dTiles = g.float('MatMul', [dProducts, kernel], [PLACES, rows, channels])
       const spread = view(g, transform(g, tileGradient, dTiles), [(PLACES + 1) * count, images, channels])
-      const read = g.float('Gather', [spread, g.constant('i32', [back.length], back)], [back.length, images, channels], {
-        axis: 0,
-      })
-      const rest = product(pixels, images, channels)
-      const sum = g.float('ReduceSum', [view(g, read, [4, rest]), g.constant('i64', [1], [0])], [rest], { keepdims: 0 })
-      return g.float('Transpose', [view(g, sum, [pixels, images, channels])], x.shape, { perm: [1, 0, 2] })
+      const read = (reader: number): Tensor => {
+        const index = g.constant('i32', [pixels], back.subarray(reader * pixels, (reader + 1) * pixels))
+        return g.float('Gather', [spread, index], [pixels, images, channels], { axis: 0 })
+      }
+      const sum = g.float('Sum', [0, 1, 2, 3].map(read), [pixels, images, channels])
+      return g.float('Transpose', [sum], x.shape, { perm: [1, 0, 2] })
     }
     const dw = (): Tensor => {
       const atPlaces = g.float('FusedMatMul', [dProducts, tiles], [PLACES, out, channels], { transA: 1 }, 'com.microsoft')

@@ -197,7 +197,7 @@ export interface PixelIndex {
   readonly from: Int32Array
   /** How many output positions read one pixel at most: fewer than `taps` where the stride skips some. */
   readonly backTaps: number
-  /** [inputs * backTaps] positions in [outputs * taps] that read this pixel; outputs * taps stands for none. */
+  /** [backTaps * inputs] positions in [outputs * taps] that read each pixel; outputs * taps stands for none. */
   readonly back: Int32Array
 }
 
@@ -219,7 +219,7 @@ export function convolutionIndex(size: number, kernel: number, stride: number): 
         const at = (y * out + x) * taps + tap
         const pixel = sy * size + sx
         from[at] = pixel
-        back[pixel * backTaps + (readers[pixel] as number)] = at
+        back[(readers[pixel] as number) * size * size + pixel] = at
         readers[pixel] = (readers[pixel] as number) + 1
       }
   return { inputs: size * size, outputs: out * out, taps, from, backTaps, back }
@@ -262,11 +262,11 @@ const gatherPixelsOp = defineOperation<[Tensor], [Tensor], { index: PixelIndex }
     )[0] as Tensor
     const grouped = g.node(
       'Reshape',
-      [read, g.constant('i64', [4], [0, pixels, index.backTaps, channels])],
-      [{ shape: [images, pixels, index.backTaps, channels], dtype: 'f32' }],
+      [read, g.constant('i64', [4], [0, index.backTaps, pixels, channels])],
+      [{ shape: [images, index.backTaps, pixels, channels], dtype: 'f32' }],
     )[0] as Tensor
     return [
-      g.node('ReduceSum', [grouped, g.constant('i64', [1], [2])], [{ shape: [images, pixels, channels], dtype: 'f32' }], {
+      g.node('ReduceSum', [grouped, g.constant('i64', [1], [1])], [{ shape: [images, pixels, channels], dtype: 'f32' }], {
         keepdims: 0,
       })[0],
     ]
