@@ -137,6 +137,17 @@ it('learns, says what tower and model know as it goes, and hands its classifiers
     readTensor(tensors.get('classifier.names.weight') as never),
   )
   expect(after).toEqual(before)
+  // A stage that learns no classifiers hands them on.
+  const without = recipe('without', {
+    from: 'vision',
+    init: '',
+    tokenizer: '',
+    steps: 1,
+    label_loss: 0,
+    freeze: '[vision, decoder]',
+  })
+  await train(loadRecipe(without), { resume: true })
+  expect(readFileSync(join(dir, 'without/classifiers/heads.safetensors')).equals(readFileSync(heads.path))).toBe(true)
   const answers = { asked: 2, right: expect.any(Number) }
   expect(lines('next/probes.jsonl')).toEqual([{ step: 1, samples: 6, model: { colour: answers, number: answers }, tower }])
 })

@@ -93,7 +93,7 @@ const generator = `
 const pixels = (n) => ({ width: 8, height: 8, channels: 3, data: new Uint8Array(192).fill(n % 256) })
 export const generators = {
   shades: () => ({
-    labels: { names: ['even', 'odd'], cells: ['', 'a', 'b', 'c', 'd'] },
+    labels: { names: ['even', 'odd'], cells: ['a', 'b', 'c', 'd'] },
     draw: (seed, n) => ({
       image: pixels(n),
       questions: [{ question: 'Number?', answer: String(n) }, { question: 'Seed?', answer: String(seed) }],

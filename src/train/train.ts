@@ -120,7 +120,7 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
   try {
     const result = await new Run(recipe, start, graph, objective, optimizer, batchAt, labels, options).finish()
     const values = new Map(parameters.tensors.map((t) => [t.name, parameters.view(parameters.weights, t)]))
-    if (rank === 0) writeLabelHeads(recipe.out, labels, start.config.vision?.hiddenSize ?? 0, values)
+    if (rank === 0) writeLabelHeads(recipe.out, labels, start.config.vision?.hiddenSize ?? 0, values, before)
     return result
   } finally {
     optimizer.dispose()

@@ -36,6 +36,8 @@ export function labelTexts(labels: Iterable<ImageLabels>, more: readonly Partial
     for (const word of words) sets.words.add(word)
     for (const cell of cells) sets.cells.add(cell)
   }
+  // Where nothing stands is worth telling too: it is what ends a thing.
+  if (more.some((texts) => texts.cells?.length)) sets.cells.add('')
   for (const texts of more) for (const kind of kinds) for (const text of texts[kind] ?? []) sets[kind].add(text)
   return { names: [...sets.names].sort(), words: [...sets.words].sort(), cells: [...sets.cells].sort() }
 }

@@ -2,7 +2,7 @@
  * The classifiers of a finished run, kept beside its model (they are no part of it), so that a later stage goes on with them: a classifier
  * that starts anew would first undo what the tower has learned. Rows go by the text of their class, whatever else the data have.
  */
-import { existsSync, mkdirSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { openSafetensors, writeSafetensors } from '../../checkpoint/safetensors.js'
 import { readTensor } from '../../checkpoint/tensors.js'
@@ -14,10 +14,24 @@ const kinds = Object.keys(labelHeads) as LabelKind[]
 /** In a folder of its own: a model directory may hold several weight files, and this is none. */
 const fileIn = (dir: string): string => join(dir, 'classifiers', 'heads.safetensors')
 
-/** @param values [classes, width] of each kind that was learned */
-export function writeLabelHeads(dir: string, labels: LabelTexts, width: number, values: ReadonlyMap<string, Float32Array>): void {
+/**
+ * Writes the classifiers of a run, or, where it learned none, hands on those that it started from.
+ * @param values [classes, width] of each kind that was learned
+ */
+export function writeLabelHeads(
+  dir: string,
+  labels: LabelTexts,
+  width: number,
+  values: ReadonlyMap<string, Float32Array>,
+  before?: string,
+): void {
   const found = kinds.filter((kind) => values.has(labelHeads[kind]))
-  if (found.length === 0) return
+  if (found.length === 0) {
+    if (!before || !existsSync(fileIn(before))) return
+    mkdirSync(dirname(fileIn(dir)), { recursive: true })
+    copyFileSync(fileIn(before), fileIn(dir))
+    return
+  }
   const tensors = found.map((kind) => {
     const data = values.get(labelHeads[kind]) as Float32Array
     return { name: labelHeads[kind], dtype: 'F16', shape: [labels[kind].length, width], data } as const
