@@ -20,6 +20,11 @@ export function pairHeldOut(code: string, attribute: Attribute): boolean {
   return crc32(`${code}:${attribute}`) % 5 === 0
 }
 
+/** What is known of a country and may be asked of its flag in training. */
+export function trainedAttributes({ code, facts }: Country): Attribute[] {
+  return attributes.filter((attribute) => facts[attribute] && !pairHeldOut(code, attribute))
+}
+
 interface Row {
   readonly cca2: string
   readonly independent?: boolean

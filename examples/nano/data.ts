@@ -3,7 +3,6 @@
 // `data.js draw GENERATOR [COUNT [SEED]]` (work/drawn).
 
 import { InputError, XComposerError } from '../../src/common/errors.js'
-import type { Generator } from '../../src/data/drawn.js'
 import { makeBaselines } from './baselines.js'
 import { evaluateCharts } from './charts.js'
 import { makeComposition, makeSelect } from './composition.js'
@@ -38,7 +37,7 @@ const parts: Record<string, () => void | Promise<void>> = {
     evaluateScenes(await world.things())
     evaluateWords(world.words())
     evaluateCharts()
-    evaluateCopying((await generators.copying?.()) as Generator)
+    evaluateCopying(await generators.copying!())
   },
   baselines: () => makeBaselines(),
   library: async () => makeLibrary(await world.book(), await world.things()),

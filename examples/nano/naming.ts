@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Generator } from '../../src/data/drawn.js'
 import type { Encyclopaedia } from './articles.js'
 import type { Concept } from './concepts.js'
-import { attributeQuestions, attributes, type Country, pairHeldOut } from './countries.js'
+import { attributeQuestions, type Country, trainedAttributes } from './countries.js'
 import { kinds } from './kinds.js'
 import { conceptQa } from './language.js'
 import { workRoot } from './paths.js'
@@ -11,7 +11,7 @@ import { conceptSideQuestions } from './picture-questions.js'
 import { ask, type Colour, palette } from './questions.js'
 import { random } from './random.js'
 import type { Qa } from './records.js'
-import { asked, wording } from './samples.js'
+import { asked, unique, wording } from './samples.js'
 import type { ConceptSprites, FlagSprites, Sprite } from './sprites.js'
 
 /** Mirroring keeps the meaning, except for clocks and things with a side or with letters. */
@@ -29,8 +29,6 @@ function sharedWords(concept: Concept, main: Colour | undefined): string[] {
   const kind = kinds.get(concept.subgroup)
   return [...new Set([...(kind ? [kind.en] : []), ...(main ? [main.en] : []), ...concept.tagsEn.slice(0, 5)])]
 }
-
-const unique = (texts: readonly string[]): string[] => [...new Set(texts)].sort()
 
 /** Training pictures of concepts: both names, and four or five further questions. */
 export function drawnThings(things: readonly ConceptSprites[], book: Encyclopaedia): Generator {
@@ -64,9 +62,8 @@ export function drawnThings(things: readonly ConceptSprites[], book: Encyclopaed
 
 /** The facts of a country that may be asked of its flag. */
 function flagFacts(country: Country): Qa[] {
-  return attributes.flatMap((attribute): Qa[] => {
-    const fact = country.facts[attribute]
-    if (!fact || pairHeldOut(country.code, attribute)) return []
+  return trainedAttributes(country).flatMap((attribute): Qa[] => {
+    const fact = country.facts[attribute]!
     const { flagEn, flagZh } = attributeQuestions[attribute]
     return [
       { q: flagEn, a: fact.en },

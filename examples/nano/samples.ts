@@ -8,6 +8,11 @@ export function asked(turns: readonly Qa[]): DrawnQuestion[] {
   return turns.map(({ q, a }) => ({ question: q, answer: a }))
 }
 
+/** Each text once, sorted: what labels may be. */
+export function unique(texts: readonly string[]): string[] {
+  return [...new Set(texts)].sort()
+}
+
 /** The same question in either language. */
 export function either(both: readonly [Qa, Qa], rng: Random): Qa {
   return both[rng.chance(0.5) ? 0 : 1]

@@ -7,13 +7,14 @@ import { mainColour } from './naming.js'
 import { ask, palette, slots } from './questions.js'
 import { type Random, random } from './random.js'
 import type { Qa } from './records.js'
-import { asked, either } from './samples.js'
+import { asked, either, unique } from './samples.js'
 import {
   countingScene,
   drawSprite,
   fitSides,
   type Placed,
   place,
+  presence,
   relation,
   relationQuestion,
   scene,
@@ -25,7 +26,7 @@ import type { ConceptSprites } from './sprites.js'
 
 const drawable = (things: readonly ConceptSprites[]): ConceptSprites[] => things.filter((t) => t.training.length > 0)
 
-const labelsOf = (things: readonly ConceptSprites[]) => ({ cells: [...new Set(things.map((t) => t.concept.en))].sort() })
+const labelsOf = (things: readonly ConceptSprites[]) => ({ cells: unique(things.map((t) => t.concept.en)) })
 
 const cellsFor = (placed: readonly Placed[]): string[] =>
   boxCells(placed.map(({ thing, box }) => ({ name: thing.concept.en, box })))
@@ -35,17 +36,6 @@ function filledScene(things: readonly ConceptSprites[], rng: Random): { placed: 
   let made = scene(things, trained, rng)
   while (made.placed.length === 0) made = scene(things, trained, rng)
   return made
-}
-
-function presence(thing: ConceptSprites, there: boolean, rng: Random): Qa {
-  const { en, zh } = thing.concept
-  return either(
-    [
-      { q: slots(ask.present.en[0], { n: en }), a: there ? 'Yes' : 'No' },
-      { q: slots(ask.present.zh[0], { n: zh }), a: there ? '是' : '不是' },
-    ],
-    rng,
-  )
 }
 
 /** Every question about a scene. Each is asked by itself, so no answer can be copied from another question. */

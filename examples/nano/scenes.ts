@@ -5,6 +5,7 @@ import { anyBackground, background, type Context, sheet } from './drawing.js'
 import { ask, slots } from './questions.js'
 import type { Random } from './random.js'
 import type { Qa } from './records.js'
+import { either } from './samples.js'
 import type { ConceptSprites, Sprite } from './sprites.js'
 
 export const sceneSize = 64
@@ -132,9 +133,25 @@ export function sceneCaption(placed: readonly Placed[]): { en: string; zh: strin
 export function relationQuestion(a: Placed, b: Placed, how: keyof typeof opposite, rng: Random): Qa {
   const asked = rng.chance(0.5) ? how : opposite[how]
   const yes = asked === how
-  return rng.chance(0.5)
-    ? { q: slots(ask[asked].en[0], { n: a.thing.concept.en, m: b.thing.concept.en }), a: yes ? 'Yes' : 'No' }
-    : { q: slots(ask[asked].zh[0], { n: a.thing.concept.zh, m: b.thing.concept.zh }), a: yes ? '是' : '不是' }
+  const [first, second] = [a.thing.concept, b.thing.concept]
+  return either(
+    [
+      { q: slots(ask[asked].en[0], { n: first.en, m: second.en }), a: yes ? 'Yes' : 'No' },
+      { q: slots(ask[asked].zh[0], { n: first.zh, m: second.zh }), a: yes ? '是' : '不是' },
+    ],
+    rng,
+  )
+}
+
+/** Whether there is a picture of a thing. */
+export function presence({ concept: { en, zh } }: ConceptSprites, there: boolean, rng: Random): Qa {
+  return either(
+    [
+      { q: slots(ask.present.en[0], { n: en }), a: there ? 'Yes' : 'No' },
+      { q: slots(ask.present.zh[0], { n: zh }), a: there ? '是' : '不是' },
+    ],
+    rng,
+  )
 }
 
 /** Some questions about a scene, for one dialogue. */
@@ -152,13 +169,17 @@ export function sceneQuestions(placed: readonly Placed[], others: readonly Conce
         }),
         a: b,
       })
-    else out.push(rng.chance(0.5) ? { q: slots(ask.at.en[0], { b }), a: en } : { q: slots(ask.at.zh[0], { b }), a: zh })
-    if (rng.chance(0.2))
+    else
       out.push(
-        rng.chance(0.5)
-          ? { q: slots(ask.present.en[0], { n: en }), a: 'Yes' }
-          : { q: slots(ask.present.zh[0], { n: zh }), a: '是' },
+        either(
+          [
+            { q: slots(ask.at.en[0], { b }), a: en },
+            { q: slots(ask.at.zh[0], { b }), a: zh },
+          ],
+          rng,
+        ),
       )
+    if (rng.chance(0.2)) out.push(presence(thing, true, rng))
   }
   const [a, b] = rng.shuffle(placed)
   if (a && b) {
@@ -166,12 +187,7 @@ export function sceneQuestions(placed: readonly Placed[], others: readonly Conce
     if (how) out.push(relationQuestion(a, b, how, rng))
   }
   const other = rng.pick(others)
-  if (rng.chance(0.3) && !placed.some((p) => p.thing.concept.en === other.concept.en))
-    out.push(
-      rng.chance(0.5)
-        ? { q: slots(ask.present.en[0], { n: other.concept.en }), a: 'No' }
-        : { q: slots(ask.present.zh[0], { n: other.concept.zh }), a: '不是' },
-    )
+  if (rng.chance(0.3) && !placed.some((p) => p.thing.concept.en === other.concept.en)) out.push(presence(other, false, rng))
   return out
 }
 

@@ -3,17 +3,15 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ReadQuestion, readQuestions } from '../../src/data/questions.js'
-import { batchAnswerer } from '../../src/evaluate/answerer.js'
-import { evaluate, type Prediction } from '../../src/evaluate/evaluate.js'
+import { askModel } from '../../src/evaluate/ask-model.js'
+import type { Prediction } from '../../src/evaluate/evaluate.js'
 import { report, type Score } from '../../src/evaluate/report.js'
-import { XComposer } from '../../src/inference/xcomposer.js'
 import { divergence } from '../../src/quantize/divergence.js'
 import { workRoot } from './paths.js'
 
 const sets = ['naming_known', 'naming_unseen', 'flags', 'ocr', 'pointing', 'counting', 'charts']
 /** The longest right answer is far shorter. */
-const MAX_NEW_TOKENS = 32
-const BATCH = 16
+const asking = { maxNewTokens: 32 }
 
 export interface TaskScore {
   readonly model: Score
@@ -34,10 +32,10 @@ export interface Scores {
 /** Asks a model, and models of other seeds. @param language the model that step 0 left */
 export async function askEverything(dir: string, seeds: readonly string[], language?: string): Promise<Scores> {
   const questions = sets.flatMap((set) => readQuestions(join(workRoot, 'eval', `${set}.jsonl`)))
-  const seeing = await ask(dir, questions)
-  const blind = report(await ask(dir, questions, false)).tasks
+  const seeing = await askModel(dir, questions, asking)
+  const blind = report(await askModel(dir, questions, { ...asking, images: false })).tasks
   const others: Readonly<Record<string, Score>>[] = []
-  for (const seed of seeds) others.push(report(await ask(seed, questions)).tasks)
+  for (const seed of seeds) others.push(report(await askModel(seed, questions, asking)).tasks)
   const tasks = Object.entries(report(seeing).tasks).map(([task, model]): [string, TaskScore] => [
     task,
     { model, blind: blind[task] as Score, seeds: others.flatMap((scores) => scores[task] ?? []) },
@@ -46,15 +44,6 @@ export async function askEverything(dir: string, seeds: readonly string[], langu
     tasks: Object.fromEntries(tasks),
     language: languageScore(questions, seeing),
     ...(language ? { perplexity: await perplexity(language, dir) } : {}),
-  }
-}
-
-async function ask(dir: string, questions: readonly ReadQuestion[], images = true): Promise<Prediction[]> {
-  const model = await XComposer.load(dir)
-  try {
-    return (await evaluate(questions, batchAnswerer(model, BATCH, { maxNewTokens: MAX_NEW_TOKENS }, images))).predictions
-  } finally {
-    await model.dispose()
   }
 }
 

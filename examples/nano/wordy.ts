@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Generator } from '../../src/data/drawn.js'
 import { type Encyclopaedia, hasUse, sentences, subjectPhrase } from './articles.js'
-import { attributeQuestions, attributes, type Country, fill, pairHeldOut } from './countries.js'
+import { attributeQuestions, type Country, fill, trainedAttributes } from './countries.js'
 import { kinds } from './kinds.js'
 import { mainColour, mayFlip } from './naming.js'
 import { workRoot } from './paths.js'
@@ -64,7 +64,7 @@ function choice(thing: ConceptSprites, things: readonly ConceptSprites[], langua
 
 /** A flag in a sentence, with a fact that is not held out. */
 function flagSentence(country: Country, language: 'en' | 'zh', rng: Random): Qa {
-  const known = attributes.filter((a) => country.facts[a] && !pairHeldOut(country.code, a))
+  const known = trainedAttributes(country)
   const attribute = known.length > 0 ? rng.pick(known) : undefined
   const fact = attribute && country.facts[attribute]
   const tell = fact

@@ -1,5 +1,5 @@
 /** `xcomposer train`: one stage of training from a recipe, taken up again where an earlier call ended. */
-import { probeModel } from '../evaluate/probe.js'
+import { askModel } from '../evaluate/ask-model.js'
 import { describeRecipe, loadRecipe } from '../train/recipe.js'
 import { train } from '../train/train.js'
 import { type Command, onlyPositional } from './command.js'
@@ -29,7 +29,8 @@ Example:
       resume: !args.flag('restart'),
       skipBad: args.flag('skip-bad'),
       signal: io.signal,
-      probe: (dir, questions) => probeModel(dir, questions, { threads: recipe.threads, signal: io.signal }),
+      // Longer answers are wrong, or they go round in circles.
+      probe: (dir, questions) => askModel(dir, questions, { maxNewTokens: 24, threads: recipe.threads, signal: io.signal }),
       onNotice: (line) => {
         progress.end()
         io.err(`${line}\n`)

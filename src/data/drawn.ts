@@ -1,6 +1,6 @@
 /**
- * Samples that are drawn while training instead of read from files, so that no image is seen twice. A recipe names a module and one of
- * its generators (`draw: { module: FILE.js, generator: NAME }`); the module exports `generators` as `GeneratorModule` says.
+ * Samples that are drawn while training instead of read from files, so that no image is seen twice. A recipe names a module
+ * (`generators: FILE.js`) and, in its data, generators of it (`draw: NAME`); the module exports what `GeneratorModule` says.
  */
 import type { RasterImage } from '../image/pixels.js'
 import type { AugmentFlags } from './records.js'

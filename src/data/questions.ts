@@ -26,6 +26,16 @@ export interface Question {
   readonly scorer: ScorerName
 }
 
+/** The number of each question within its task, from 0. */
+export function questionTurns(questions: readonly Pick<Question, 'task'>[]): number[] {
+  const seen = new Map<string, number>()
+  return questions.map(({ task }) => {
+    const turn = seen.get(task) ?? 0
+    seen.set(task, turn + 1)
+    return turn
+  })
+}
+
 /** A question with its place in the file. */
 export interface ReadQuestion extends Question {
   /** `record 7 (line 9)` */

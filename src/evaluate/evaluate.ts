@@ -1,6 +1,6 @@
 /** Asks every question, scores every reply. It does not know who answers: a model, or a baseline (see baselines.ts). */
 import { InputError } from '../common/errors.js'
-import type { Question } from '../data/questions.js'
+import { type Question, questionTurns } from '../data/questions.js'
 import { type Report, report } from './report.js'
 import { isCorrect } from './scorers.js'
 
@@ -83,12 +83,8 @@ function oneByOne(answer: Answerer): BatchAnswerer {
 
 /** The first questions of every task, in file order. */
 function fairShare<T extends Question>(questions: readonly T[], limit: number): T[] {
-  const seen = new Map<string, number>()
-  const turns = questions.map((question, index) => {
-    const turn = seen.get(question.task) ?? 0
-    seen.set(question.task, turn + 1)
-    return { question, turn, index }
-  })
-  const chosen = turns.sort((a, b) => a.turn - b.turn || a.index - b.index).slice(0, limit)
+  const turns = questionTurns(questions)
+  const indexed = questions.map((question, index) => ({ question, turn: turns[index] as number, index }))
+  const chosen = indexed.sort((a, b) => a.turn - b.turn || a.index - b.index).slice(0, limit)
   return chosen.sort((a, b) => a.index - b.index).map(({ question }) => question)
 }

@@ -9,7 +9,7 @@ import { smallConfig } from '../../tests/support/random-model.js'
 import { openSafetensors } from '../checkpoint/safetensors.js'
 import { readRaw, readTensor } from '../checkpoint/tensors.js'
 import { liveHandles } from '../engine/index.js'
-import { probeModel } from '../evaluate/probe.js'
+import { askModel } from '../evaluate/ask-model.js'
 import { loadRecipe } from './recipe.js'
 import { train } from './train.js'
 
@@ -132,7 +132,10 @@ it('learns, says what tower and model know as it goes, and hands its classifiers
   expect(JSON.parse(heads.metadata.get('names') ?? '')).toEqual(['blue', 'green', 'red'])
   // One step at a rate of almost nothing leaves the classifiers that it starts from.
   const next = recipe('next', { vision_from: 'vision', steps: 1, learning_rate: '1e-9', optimizer: 'adamw', probe })
-  await train(loadRecipe(next), { resume: true, probe: (model, questions) => probeModel(model, questions, { threads: 1 }) })
+  await train(loadRecipe(next), {
+    resume: true,
+    probe: (model, questions) => askModel(model, questions, { maxNewTokens: 24, threads: 1 }),
+  })
   const [before, after] = [heads, openSafetensors(join(dir, 'next/classifiers/heads.safetensors'))].map(({ tensors }) =>
     readTensor(tensors.get('classifier.names.weight') as never),
   )

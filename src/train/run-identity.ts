@@ -16,6 +16,7 @@ const FREE: ReadonlySet<string> = new Set([
   'out',
   'threads',
   'drawThreads',
+  'probe',
   'checkpointEvery',
   'keep',
   'dtype',

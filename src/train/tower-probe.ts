@@ -9,28 +9,23 @@ import { normalise } from '../image/preprocess.js'
 import { ImageStore } from './dataset-images.js'
 import { labelHeads } from './objectives/label-terms.js'
 import { normalised } from './objectives/objective.js'
+import type { Answered } from './probe.js'
 import type { TrainingGraph } from './training-graph.js'
-
-/** How many of the questions of a task were answered right. */
-export interface ProbeScore {
-  readonly right: number
-  readonly asked: number
-}
 
 /** Images in one pass. */
 const AT_ONCE = 50
 
-/** By task, of those questions about one image whose answer is a name. @param names classes in order @param size side of images in pixels */
+/** Of those questions about one image whose answer is a name. @param names classes in order @param size side of images in pixels */
 export async function towerProbe(
   graph: TrainingGraph,
   names: readonly string[],
   questions: readonly Question[],
   size: number,
-): Promise<Record<string, ProbeScore>> {
+): Promise<Answered[]> {
   const classes = new Map(names.map((name, i) => [name, i]))
   const named = questions.filter(({ images, answers }) => images.length === 1 && answers.some((a) => classes.has(a)))
   const store = new ImageStore(size, 0)
-  const scores: Record<string, ProbeScore> = {}
+  const answered: Answered[] = []
   for (let start = 0; start < named.length; start += AT_ONCE) {
     const part = named.slice(start, start + AT_ONCE)
     const each = 3 * size * size
@@ -47,9 +42,8 @@ export async function towerProbe(
     part.forEach(({ task, answers }, row) => {
       const own = logits.subarray(row * names.length, (row + 1) * names.length)
       const best = own.indexOf(Math.max(...own))
-      const { right = 0, asked = 0 } = scores[task] ?? {}
-      scores[task] = { right: right + (answers.some((a) => classes.get(a) === best) ? 1 : 0), asked: asked + 1 }
+      answered.push({ task, correct: answers.some((a) => classes.get(a) === best) })
     })
   }
-  return scores
+  return answered
 }

@@ -6,7 +6,7 @@ import { writeAll, writeFileAtomically, writeTextAtomically } from '../common/at
 import { InputError, XComposerError } from '../common/errors.js'
 import { makeFolders } from '../common/folders.js'
 import type { LabelTexts } from '../data/drawn.js'
-import { type Question, readQuestions } from '../data/questions.js'
+import type { Question } from '../data/questions.js'
 import type { Optimizer } from '../engine/index.js'
 import type { ModelConfig } from '../model/config.js'
 import { imageTokens } from '../model/image-rows.js'
@@ -15,7 +15,7 @@ import { Tokenizer } from '../text/tokenizer.js'
 import { type Batch, prefetch } from './batch.js'
 import { checkTargets } from './check-targets.js'
 import { alone, type Communicator } from './communicator.js'
-import { openDataset } from './dataset.js'
+import { type Dataset, openDataset } from './dataset.js'
 import { isTrainable, tensorRates } from './groups.js'
 import { lockDirectory } from './lock.js'
 import { readLabelHeads, writeLabelHeads } from './objectives/label-heads-file.js'
@@ -23,13 +23,14 @@ import { labelHeads } from './objectives/label-terms.js'
 import type { Objective } from './objectives/objective.js'
 import { createObjective } from './objectives/table.js'
 import { createOptimizer } from './optimizers.js'
+import { type Answered, noteProbe, probeQuestions } from './probe.js'
 import type { Recipe, RecipeProbe } from './recipe.js'
 import { runIdentity } from './run-identity.js'
 import { scheduleFactor } from './schedule.js'
 import { type StartingPoint, startingPoint } from './starting-point.js'
 import { lastLoss, loadState, type RunState, type StepMetrics, saveState, trimMetrics } from './state.js'
 import type { Tiling } from './tiled-images.js'
-import { type ProbeScore, towerProbe } from './tower-probe.js'
+import { towerProbe } from './tower-probe.js'
 import { TrainingGraph } from './training-graph.js'
 
 /** What a progress line needs. */
@@ -50,7 +51,7 @@ export interface TrainOptions {
   readonly skipBad?: boolean
   readonly onProgress?: (progress: Progress) => void
   /** Asks the questions of the recipe's probe of a model directory; without it the vision tower alone is asked. */
-  readonly probe?: (dir: string, questions: readonly Question[]) => Promise<Record<string, ProbeScore>>
+  readonly probe?: (dir: string, questions: readonly Question[]) => Promise<readonly Answered[]>
   readonly onNotice?: (line: string) => void
   readonly signal?: AbortSignal
   /** The processes that train together, each with a call of its own; default: this one alone. */
@@ -96,36 +97,51 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     ...(options.onNotice ? { onNotice: options.onNotice } : {}),
     ...(options.signal ? { signal: options.signal } : {}),
   })
-  checkTargets(dataset, recipe.maxLength, options.onNotice)
+  try {
+    checkTargets(dataset, recipe.maxLength, options.onNotice)
+    return await trainOn(dataset, tokenizer, start, recipe, options)
+  } finally {
+    await dataset.dispose()
+  }
+}
+
+/** Objective, graph and optimiser over opened data, from the newest state to the written model. */
+async function trainOn(
+  dataset: Dataset,
+  tokenizer: Tokenizer,
+  start: StartingPoint,
+  recipe: Recipe,
+  options: TrainOptions,
+): Promise<TrainResult> {
   const { labels } = dataset
   const { config, initial } = start
   const objective = createObjective(recipe.stage, { config, initial, tokenizer, labels, labelWeight: recipe.labelLoss })
   const specs = [...start.specs, ...objective.parameters]
   const own = new Set(objective.parameters.map(({ name }) => name))
   const before = recipe.visionFrom ?? ('from' in recipe.start ? recipe.start.from : undefined)
-  const heads = before ? readLabelHeads(before, labels, start.config.vision?.hiddenSize ?? 0) : []
-  for (const [name, values] of heads) if (own.has(name)) start.initial.set(name, values)
-  for (const [name, values] of objective.initial) start.initial.set(name, values)
+  const width = config.vision?.hiddenSize ?? 0
+  const heads = before ? readLabelHeads(before, labels, width) : []
+  for (const [name, values] of heads) if (own.has(name)) initial.set(name, values)
+  for (const [name, values] of objective.initial) initial.set(name, values)
   const { rank, size } = options.communicator ?? alone
   const batchAt = prefetch({ batchAt: (index) => dataset.batchAt(index * size + rank) })
-  fillFresh(start.initial, specs, recipe.seed, recipe.ploraInit)
-  const graph = new TrainingGraph(start.config, specs, start.initial, (s) => isTrainable(start.config, s, recipe), objective, {
+  fillFresh(initial, specs, recipe.seed, recipe.ploraInit)
+  const graph = new TrainingGraph(config, specs, initial, (s) => isTrainable(config, s, recipe), objective, {
     threads: recipe.threads,
     // Batches differ in length and targets: a kept plan for each combination would only pile up memory.
     memoryPattern: false,
   })
   const { parameters, pool } = graph
-  const rates = tensorRates(start.config, specs, recipeRates(recipe))
+  const rates = tensorRates(config, specs, recipeRates(recipe))
   const optimizer = createOptimizer(recipe.optimizer, recipe, { parameters, specs, rates, pool })
   try {
     const result = await new Run(recipe, start, graph, objective, optimizer, batchAt, labels, options).finish()
     const values = new Map(parameters.tensors.map((t) => [t.name, parameters.view(parameters.weights, t)]))
-    if (rank === 0) writeLabelHeads(recipe.out, labels, start.config.vision?.hiddenSize ?? 0, values, before)
+    if (rank === 0) writeLabelHeads(recipe.out, labels, width, values, before)
     return result
   } finally {
     optimizer.dispose()
     graph.dispose()
-    await dataset.dispose()
   }
 }
 
@@ -142,7 +158,7 @@ class Run {
   private readonly states: string
   private readonly metrics: string
   private readonly probes: string
-  private probeQuestions: readonly Question[] | undefined
+  private questions: readonly Question[] | undefined
   private readonly state: RunState
   private readonly processes: Communicator
   /** Whether this process writes files. */
@@ -233,27 +249,33 @@ class Run {
     }
   }
 
-  /** A line in `probes.jsonl`; training goes on as if it had not been. */
-  private async probe(step: number, { files, questions }: RecipeProbe): Promise<void> {
+  /** Training goes on as if it had not been. */
+  private async probe(step: number, probe: RecipeProbe): Promise<void> {
     if (!this.writes) return
-    this.probeQuestions ??= files.flatMap((file) => firstOfTasks(readQuestions(file), questions))
-    const { recipe, start, graph, options, probeQuestions, labels } = this
+    this.questions ??= probeQuestions(probe)
+    const { recipe, start, graph, labels, questions } = this
     const heads = graph.parameters.tensors.some(({ name }) => name === labelHeads.names)
-    const size = start.config.vision?.imageSize ?? 0
-    const tower = heads ? await towerProbe(graph, labels.names, probeQuestions, size) : undefined
+    const tower = heads ? await towerProbe(graph, labels.names, questions, start.config.vision?.imageSize ?? 0) : undefined
     // Before a decoder reads them, images say nothing to it.
-    const answers = recipe.stage !== 'vision' && recipe.stage !== 'align'
-    const dir = join(recipe.out, 'probe')
-    if (answers && options.probe) this.writeModel(dir)
-    const model = answers && options.probe ? await options.probe(dir, probeQuestions) : undefined
-    const line = {
-      step,
-      samples: step * recipe.batchSize * recipe.accumulate,
-      ...(model ? { model } : {}),
-      ...(tower ? { tower } : {}),
+    const reads = recipe.stage !== 'vision' && recipe.stage !== 'align'
+    const model = reads ? await this.askModel(questions) : undefined
+    const samples = step * recipe.batchSize * recipe.accumulate
+    const line = noteProbe(this.probes, { step, samples }, { model, tower })
+    this.options.onNotice?.(line)
+  }
+
+  /** The model as it is, written for the time in which it is asked. */
+  private async askModel(questions: readonly Question[]): Promise<readonly Answered[] | undefined> {
+    const ask = this.options.probe
+    if (!ask) return undefined
+    const dir = join(this.recipe.out, 'probe')
+    makeFolders(dir, `${this.recipe.file}: out`)
+    try {
+      this.writeModel(dir)
+      return await ask(dir, questions)
+    } finally {
+      rmSync(dir, { recursive: true, force: true })
     }
-    appendFileSync(this.probes, `${JSON.stringify(line)}\n`)
-    options.onNotice?.(`step ${step}: ${probeText('', model)}${probeText('tower ', tower)}`)
   }
 
   private save(step: number): void {
@@ -330,29 +352,11 @@ class Run {
       const data = t ? graph.parameters.view(graph.parameters.weights, t) : (start.initial.get(s.name) as Float32Array)
       return { name: s.name, dtype, shape: s.shape, data } as const
     })
-    makeFolders(dir, `${recipe.file}: out`)
     writeSafetensors(join(dir, 'model.safetensors'), tensors, { format: 'pt' })
     writeTextAtomically(join(dir, 'config.json'), `${JSON.stringify(start.configJson, null, 2)}\n`)
     const tokenizer = readFileSync(start.tokenizer)
     writeFileAtomically(join(dir, 'tokenizer.model'), (fd) => writeAll(fd, tokenizer))
   }
-}
-
-/** The first questions of each task. */
-function firstOfTasks(questions: readonly Question[], count: number): Question[] {
-  const seen = new Map<string, number>()
-  return questions.filter(({ task }) => {
-    const before = seen.get(task) ?? 0
-    seen.set(task, before + 1)
-    return before < count
-  })
-}
-
-/** "naming 20 %, counting 35 %". */
-function probeText(of: string, scores: Readonly<Record<string, ProbeScore>> = {}): string {
-  return Object.entries(scores)
-    .map(([task, { right, asked }]) => `${of}${task} ${Math.round((100 * right) / asked)} %, `)
-    .join('')
 }
 
 function recipeRates(recipe: Recipe) {

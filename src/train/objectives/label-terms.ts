@@ -46,9 +46,9 @@ export function labelTerms(
   let images = 0
   batch.imageLabels?.forEach((labels, image) => {
     const found = (kind: LabelKind, texts: readonly string[]): number => {
-      const known = texts.flatMap((text, cell): Target[] => {
+      const known = texts.flatMap((text, cell) => {
         const number = classes[kind].get(text)
-        return number === undefined ? [] : [{ places: kind === 'cells' ? [image, cell] : [image], class: number, weight }]
+        return number === undefined ? [] : [{ places: kind === 'cells' ? [image, cell] : [image], class: number }]
       })
       lists[kind].push(...known.map((t) => ({ ...t, weight: weight / known.length })))
       return known.length
