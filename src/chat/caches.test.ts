@@ -56,7 +56,8 @@ describe('a follow-up question about the same image', () => {
     const vision = visionPasses()
     const answers = await Promise.all([1, 2, 3].map(() => ask(model, [house])))
     expect(vision).toHaveBeenCalledTimes(1)
-    expect(answers.map(({ usage }) => usage.cachedTokens > 60)).toEqual([false, true, true])
+    // Whichever was read from the disk first.
+    expect(answers.filter(({ usage }) => usage.cachedTokens > 60)).toHaveLength(2)
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1)
   })
 })

@@ -41,8 +41,8 @@ export async function* continuePrompt(
   const { parts } = prompt
   const beams = options.beams ?? 1
   const scheduled = beams === 1 && !options.lookup && !proposer
-  const { logits, sequence, row, cachedTokens, clock } = await start(model, prompt, { ...options, scheduled }, check)
   const { usage, settings: unchecked } = generation(model, parts, options)
+  const { logits, sequence, row, cachedTokens, clock } = await start(model, prompt, { ...options, scheduled }, check)
   const settings = { ...unchecked, signal: check }
   const steps = () => {
     if (proposer) return generateSpeculatively(logits, sequence, { ...settings, proposer, maxDraft: MAX_DRAFT_IDS })

@@ -130,7 +130,6 @@ export class Scheduler {
     cache.checkRoom(cache.length + 1)
     if (row.asked) throw new XComposerError('a row was asked for its next logits twice at the same time')
     const embedding = this.model.store.embed([id])
-    row.missed = 0
     if (!row.placed) {
       await this.place(row.signal)
       row.placed = true
@@ -138,6 +137,7 @@ export class Scheduler {
       cache.lifetime.check()
     }
     return new Promise((resolve, reject) => {
+      row.missed = 0
       row.asked = { id, embedding, resolve, reject }
       if (this.due) return
       this.due = true
@@ -236,14 +236,13 @@ export class Scheduler {
     })
   }
 
-  /** Frees the place of a row that is not being read. */
+  /** Frees the place of a row that is not being read: a pass went on without it, or there is none. */
   private bringOutUnread(): boolean {
-    for (const row of this.rows) {
-      if (!row.placed || row.held || row.asked || row.inPass) continue
-      this.bringOut(row)
-      return true
-    }
-    return false
+    const rows = [...this.rows]
+    const busy = this.due || rows.some(({ inPass }) => inPass)
+    const unread = rows.find((row) => row.placed && !row.held && !row.asked && !row.inPass && (row.missed > 0 || !busy))
+    if (unread) this.bringOut(unread)
+    return unread !== undefined
   }
 
   private bringOut(row: ScheduledRow): void {
