@@ -105,6 +105,14 @@ describe('what is kept', () => {
     expect(next.usage.cachedTokens).toBeGreaterThanOrEqual(answer.usage.promptTokens)
   })
 
+  it.each([
+    [{ slots: 0 }, 'slots: got 0, expected a whole number from 1 on'],
+    [{ prefixCacheBytes: -1 }, 'prefixCacheBytes: got -1, expected a number of bytes, 0 for none'],
+    [{ imageCacheBytes: Number.NaN }, 'imageCacheBytes: got NaN'],
+  ] as [LoadOptions, string][])('is not %j', async (options, message) => {
+    await expect(XComposer.load(packagedModel, options)).rejects.toThrow(message)
+  })
+
   it('is nothing where it is off', async () => {
     const model = await load({ prefixCacheBytes: 0, imageCacheBytes: 0 })
     const vision = visionPasses()

@@ -86,10 +86,12 @@ export class DecoderRuntime {
   readonly scheduler: Scheduler
   private ending: Promise<void> | undefined
 
+  /** @throws InputError for options out of range */
   constructor(
     readonly checkpoint: OpenCheckpoint,
     options: LoadOptions = {},
   ) {
+    checkAmounts(options)
     this.store = new WeightStore(checkpoint, options.onNotice)
     this.sessionOptions = sessionOptions(options)
     const what = `model ${basename(resolve(checkpoint.directory.dir))}`
@@ -262,6 +264,13 @@ export class DecoderSequence implements RewindableSequence, BranchingSequence {
   dispose(): void {
     this.model.living.delete(this)
     this.cache.dispose()
+  }
+}
+
+function checkAmounts({ slots = 1, prefixCacheBytes = 0, imageCacheBytes = 0 }: LoadOptions): void {
+  if (!Number.isSafeInteger(slots) || slots < 1) throw new InputError(`slots: got ${slots}, expected a whole number from 1 on`)
+  for (const [name, bytes] of Object.entries({ prefixCacheBytes, imageCacheBytes })) {
+    if (!(bytes >= 0)) throw new InputError(`${name}: got ${bytes}, expected a number of bytes, 0 for none`)
   }
 }
 

@@ -71,9 +71,10 @@ export class PrefixCache {
     let best: { readonly source: DecoderSequence; readonly length: number } | undefined
     // Of equals the latest that was kept: it can be taken, and is the likeliest to be followed.
     for (const source of [...running, ...this.kept]) {
-      if (source.scope !== query.scope) continue
+      const least = Math.max(MIN_REUSED_POSITIONS, best?.length ?? 0)
+      if (source.scope !== query.scope || common(source.content, query.content) < least) continue
       const length = reusable(source.content, source.promptLength, query.content)
-      if (length >= Math.max(MIN_REUSED_POSITIONS, best?.length ?? 0)) best = { source, length }
+      if (length >= least) best = { source, length }
     }
     if (!best) {
       this.misses++
@@ -97,7 +98,9 @@ export class PrefixCache {
       sequence.dispose()
       return
     }
-    const covered = this.kept.filter(({ scope, content }) => scope === sequence.scope && isBeginning(content, sequence.content))
+    const covered = this.kept.filter(
+      ({ scope, content }) => scope === sequence.scope && common(content, sequence.content) === content.length,
+    )
     this.kept = [...this.kept.filter((one) => !covered.includes(one)), sequence]
     for (const one of covered) one.dispose()
     while (this.bytes > this.maxBytes) this.kept.shift()?.dispose()
@@ -115,8 +118,11 @@ export class PrefixCache {
   }
 }
 
-function isBeginning(of: readonly number[], content: readonly number[]): boolean {
-  return of.length <= content.length && of.every((one, i) => one === content[i])
+/** How far two contents agree. */
+function common(a: readonly number[], b: readonly number[]): number {
+  let length = 0
+  while (length < a.length && length < b.length && a[length] === b[length]) length++
+  return length
 }
 
 /**
@@ -124,9 +130,7 @@ function isBeginning(of: readonly number[], content: readonly number[]): boolean
  * position is always computed: its logits are asked for.
  */
 export function reusable(kept: readonly number[], promptLength: number, content: readonly number[]): number {
-  let length = 0
-  const most = Math.min(kept.length, content.length - 1)
-  while (length < most && kept[length] === content[length]) length++
+  let length = Math.min(common(kept, content), content.length - 1)
   const [before, now] = [leftOver(kept.slice(0, promptLength)), leftOver(content)]
   for (const row of [...before, ...now]) {
     if (before.has(row) !== now.has(row) && row < promptLength) length = Math.min(length, row)
