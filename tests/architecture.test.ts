@@ -25,7 +25,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   compose: ['common', 'image', 'text', 'inference', 'chat', 'library'],
 }
 /** Entry points: they may import everything. */
-const top = ['verify', 'cli']
+const top = ['verify', 'cli', 'server']
 
 function imports(file: string): string[] {
   const text = readFileSync(file, 'utf8')
