@@ -17,6 +17,8 @@ import { WeightStore } from './weight-store.js'
 export interface LoadOptions {
   readonly threads?: number
   readonly provider?: 'cpu' | 'cuda' | 'webgpu' | 'coreml' | 'dml'
+  /** Most positions of a sequence; default what the model's configuration says. At most what its positions were made for. */
+  readonly context?: number
   /** Receives one line where something was not as asked (a provider that is not there). */
   readonly onNotice?: (line: string) => void
   /** Sees the checked checkpoint before anything of it is read into memory; what it throws ends the loading. */

@@ -52,7 +52,7 @@ export class XComposer implements AsyncDisposable {
    * @throws InputError when it is missing, broken, or inconsistent
    */
   static async load(dir: string = packagedModel, options: LoadOptions = {}): Promise<XComposer> {
-    const checkpoint = openModel(dir)
+    const checkpoint = withContext(openModel(dir), options.context)
     options.onOpened?.(checkpoint)
     const tokenizer = Tokenizer.load(tokenizerPath(checkpoint))
     const { vocabularySize } = checkpoint.config.decoder
@@ -159,4 +159,14 @@ export class XComposer implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose()
   }
+}
+
+/** The checkpoint with another limit of positions. @throws InputError for one that the model cannot have */
+export function withContext(checkpoint: OpenCheckpoint, context: number | undefined): OpenCheckpoint {
+  if (context === undefined) return checkpoint
+  const { config, directory } = checkpoint
+  const most = Math.max(config.maxLength, config.decoder.maxPositions)
+  if (!Number.isInteger(context) || context < 2 || context > most)
+    throw new InputError(`context: got ${context}, expected a whole number from 2 to ${most} for ${directory.dir}`)
+  return { ...checkpoint, config: { ...config, maxLength: context } }
 }
