@@ -13,7 +13,7 @@ import { IMAGES_PER_PASS } from '../inference/vision-runtime.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import { DEFAULT_TILES } from '../model/config.js'
 import { imageTokens } from '../model/image-rows.js'
-import { type EncodedImage, ImageCache, type ImageCacheStatistics, type SeenImage } from './image-cache.js'
+import { type EncodedImage, ImageCache, type SeenImage } from './image-cache.js'
 import type { NamedImage } from './messages.js'
 
 /** How images are prepared. */
@@ -82,7 +82,7 @@ export async function openImages(
 
   async function open(key: string, bytes: Uint8Array, name: string): Promise<OpenedImage> {
     const { imageSize } = vision as NonNullable<typeof vision>
-    const known = cacheOf(model).get(key)
+    const known = imageCacheOf(model).get(key)
     if (known) return { key, ...known, tokens: known.seen.tokens }
     const pixels = await towerInput(bytes, { size: imageSize, maxTiles: tiles }, { name, reading })
     const grid = pixels instanceof Float32Array ? undefined : pixels
@@ -98,7 +98,7 @@ export async function encodeOpened(
   images: readonly OpenedImage[],
   check?: AbortCheck,
 ): Promise<Float32Array[]> {
-  const cache = cacheOf(model)
+  const cache = imageCacheOf(model)
   const found = new Map<string, Rows | Promise<Rows>>()
   let left = images
   for (;;) {
@@ -126,17 +126,8 @@ export async function encodeOpened(
 
 type Rows = Pick<EncodedImage, 'rows'>
 
-/** What is kept of a model's images, and how often that helped. */
-export function imageCacheStatistics(model: XComposer): ImageCacheStatistics {
-  return cacheOf(model).statistics
-}
-
-/** Forgets the images of a model. */
-export function clearImageCache(model: XComposer): void {
-  cacheOf(model).clear()
-}
-
-function cacheOf(model: XComposer): ImageCache {
+/** The image features that are kept of a model. */
+export function imageCacheOf(model: XComposer): ImageCache {
   const cache = caches.get(model) ?? new ImageCache()
   caches.set(model, cache)
   return cache

@@ -16,9 +16,9 @@ import { WeightStore } from './weight-store.js'
 /** How a model runs. */
 export interface LoadOptions {
   readonly threads?: number
-  readonly provider?: 'cpu' | 'cuda' | 'webgpu' | 'coreml' | 'dml'
-  /** Most positions of a sequence; default what the model's configuration says. At most what its positions were made for. */
+  /** Most positions of a sequence; default and at most the model's. */
   readonly context?: number
+  readonly provider?: 'cpu' | 'cuda' | 'webgpu' | 'coreml' | 'dml'
   /** Receives one line where something was not as asked (a provider that is not there). */
   readonly onNotice?: (line: string) => void
   /** Sees the checked checkpoint before anything of it is read into memory; what it throws ends the loading. */

@@ -161,12 +161,11 @@ export class XComposer implements AsyncDisposable {
   }
 }
 
-/** The checkpoint with another limit of positions. @throws InputError for one that the model cannot have */
-export function withContext(checkpoint: OpenCheckpoint, context: number | undefined): OpenCheckpoint {
+/** The checkpoint with a shorter context. @throws InputError for a longer one */
+export function withContext(checkpoint: OpenCheckpoint, context?: number): OpenCheckpoint {
+  const { config } = checkpoint
   if (context === undefined) return checkpoint
-  const { config, directory } = checkpoint
-  const most = Math.max(config.maxLength, config.decoder.maxPositions)
-  if (!Number.isInteger(context) || context < 2 || context > most)
-    throw new InputError(`context: got ${context}, expected a whole number from 2 to ${most} for ${directory.dir}`)
+  if (!Number.isInteger(context) || context < 2 || context > config.maxLength)
+    throw new InputError(`context: got ${context}, expected 2 to ${config.maxLength}, which is what the model has`)
   return { ...checkpoint, config: { ...config, maxLength: context } }
 }

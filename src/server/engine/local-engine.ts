@@ -5,7 +5,7 @@
 import { type ChatMessage, type ChatOptions, type ChatResult, chat } from '../../chat/chat.js'
 import { complete } from '../../chat/complete.js'
 import { embed } from '../../chat/embed.js'
-import { clearImageCache, imageCacheStatistics } from '../../chat/images.js'
+import { imageCacheOf } from '../../chat/images.js'
 import { AbortedError, DisposedError, InputError } from '../../common/errors.js'
 import { liveHandles } from '../../engine/index.js'
 import type { ChosenLogprob } from '../../generate/logprobs.js'
@@ -122,7 +122,7 @@ export class LocalEngine implements Engine {
   }
 
   async cacheStatistics(): Promise<CacheStatistics> {
-    const images = this.shelf.loaded.map(imageCacheStatistics)
+    const images = this.shelf.loaded.map((model) => imageCacheOf(model).statistics)
     const sum = (name: keyof CacheStatistics['image']): number => images.reduce((n, one) => n + one[name], 0)
     // The prefix cache counts nothing yet.
     const none = { entries: 0, bytes: 0, maxBytes: 0, hits: 0, misses: 0 }
@@ -141,7 +141,7 @@ export class LocalEngine implements Engine {
   async clearCaches(): Promise<void> {
     for (const model of this.shelf.loaded) {
       model.prefixes.clear()
-      clearImageCache(model)
+      imageCacheOf(model).clear()
     }
   }
 
