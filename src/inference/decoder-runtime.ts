@@ -19,6 +19,8 @@ import { WeightStore } from './weight-store.js'
 /** How a model runs. */
 export interface LoadOptions {
   readonly threads?: number
+  /** Most positions of a sequence; default and at most the model's. */
+  readonly context?: number
   readonly provider?: 'cpu' | 'cuda' | 'webgpu' | 'coreml' | 'dml'
   /** Answers that are decoded together at most; further ones wait for a place. Default 16. */
   readonly slots?: number

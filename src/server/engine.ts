@@ -4,6 +4,7 @@
  */
 import type { ChatMessage } from '../chat/messages.js'
 import type { ChosenLogprob } from '../generate/logprobs.js'
+import type { CacheStatistics as CacheCounts } from '../inference/prefix-cache.js'
 
 /** A model of the server, loaded or not. */
 export interface EngineModel {
@@ -21,6 +22,8 @@ export interface EngineModel {
   /** Length of an embedding. */
   readonly hiddenSize: number
 }
+
+export type { CacheCounts }
 
 /** How an answer is made; absent fields have the defaults of `chat`. */
 export interface EngineOptions {
@@ -89,21 +92,10 @@ export interface Embedding {
   readonly tokens: number
 }
 
+/** The caches of all loaded models together. */
 export interface CacheStatistics {
-  readonly prefix: {
-    readonly entries: number
-    readonly bytes: number
-    readonly maxBytes: number
-    readonly hits: number
-    readonly misses: number
-  }
-  readonly image: {
-    readonly entries: number
-    readonly bytes: number
-    readonly maxBytes: number
-    readonly hits: number
-    readonly misses: number
-  }
+  readonly prefix: CacheCounts
+  readonly image: CacheCounts
 }
 
 /** The engine of a server. */
