@@ -51,10 +51,11 @@ async function soak(o: Told): Promise<BenchResult> {
     await Promise.all(Array.from({ length: CLIENTS }, client))
     readings.push(server.residentBytes)
     const seconds = (performance.now() - began) / 1000
-    // Where the server has been through everything: a reading alone depends on what runs at that moment.
+    // A reading alone depends on what runs at that moment, and on when memory was last collected.
     const half = readings.length >> 1
+    const fifth = Math.floor(readings.length / 10)
     const all = readings.map((processes) => processes.reduce((a, b) => a + b, 0))
-    const [middle, end] = [mean(all.slice(half - 3, half + 3)), mean(all.slice(-6))]
+    const [middle, end] = [mean(all.slice(half - fifth, half + fifth)), mean(all.slice(-2 * fifth))]
     o.print(`server + engine: ${readings.map((each) => each.map((bytes) => Math.round(bytes / 1e6)).join(' + ')).join(', ')} MB`)
     o.print(`memory in the middle ${mega(middle)}, at the end ${mega(end)}; ${JSON.stringify(counts)}`)
     if (end > middle * (1 + GROWTH)) {
