@@ -36,12 +36,12 @@ export class ServerProcess {
     return ServerProcess.start(join(packageRoot, 'bin', 'xcomposer.js'), args)
   }
 
-  /** Bytes that the server and its children hold, as Linux counts them; undefined elsewhere. */
-  get residentBytes(): number | undefined {
+  /** Bytes that the server and, behind it, each of its children hold, as Linux counts them; nothing elsewhere. */
+  get residentBytes(): readonly number[] {
     try {
-      return [this.child.pid as number, ...childrenOf(this.child.pid as number)].reduce((sum, pid) => sum + ownBytes(pid), 0)
+      return [this.child.pid as number, ...childrenOf(this.child.pid as number)].map(ownBytes)
     } catch {
-      return undefined
+      return []
     }
   }
 

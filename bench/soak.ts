@@ -36,24 +36,27 @@ async function soak(o: Told): Promise<BenchResult> {
     const images: string[] = []
     for (let i = 0; i < IMAGES; i++)
       images.push(`data:image/png;base64,${readFileSync(await writePicture(folder, i)).toString('base64')}`)
-    const readings: number[] = []
+    const readings: (readonly number[])[] = []
     const counts: Record<string, number> = {}
     const began = performance.now()
     let next = 0
     const client = async (): Promise<void> => {
       while (next < o.requests) {
         const number = next++
-        if (number % Math.ceil(o.requests / READINGS) === 0) readings.push(server.residentBytes ?? 0)
+        if (number % Math.ceil(o.requests / READINGS) === 0) readings.push(server.residentBytes)
         const outcome = await ask(server.url, number, images)
         counts[outcome] = (counts[outcome] ?? 0) + 1
       }
     }
     await Promise.all(Array.from({ length: CLIENTS }, client))
-    readings.push(server.residentBytes ?? 0)
+    readings.push(server.residentBytes)
     const seconds = (performance.now() - began) / 1000
-    // Where the server has been through everything: a reading alone depends on what runs at that moment.
+    // A reading alone depends on what runs at that moment, and on when memory was last collected.
     const half = readings.length >> 1
-    const [middle, end] = [mean(readings.slice(half - 3, half + 3)), mean(readings.slice(-6))]
+    const fifth = Math.floor(readings.length / 10)
+    const all = readings.map((processes) => processes.reduce((a, b) => a + b, 0))
+    const [middle, end] = [mean(all.slice(half - fifth, half + fifth)), mean(all.slice(-2 * fifth))]
+    o.print(`server + engine: ${readings.map((each) => each.map((bytes) => Math.round(bytes / 1e6)).join(' + ')).join(', ')} MB`)
     o.print(`memory in the middle ${mega(middle)}, at the end ${mega(end)}; ${JSON.stringify(counts)}`)
     if (end > middle * (1 + GROWTH)) {
       const grown = ((end / middle - 1) * 100).toFixed(1)
@@ -69,7 +72,7 @@ async function soak(o: Told): Promise<BenchResult> {
         memory: {
           middleMB: digits(middle / 1e6),
           endMB: digits(end / 1e6),
-          readingsMB: readings.map((bytes) => digits(bytes / 1e6)),
+          readingsMB: all.map((bytes) => digits(bytes / 1e6)),
         },
       },
     }

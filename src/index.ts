@@ -36,6 +36,8 @@ export {
   type SamplingOptions,
 } from './chat/chat.js'
 export { type ChatBatchOptions, chatBatch } from './chat/chat-batch.js'
+export { type CompleteOptions, complete } from './chat/complete.js'
+export { type Embeddable, type EmbeddedInput, type EmbedOptions, embed } from './chat/embed.js'
 export { type LikeliestAnswersOptions, type LikelyAnswer, type LikelyAnswers, likeliestAnswers } from './chat/likeliest.js'
 export type { ImageSource } from './image/source.js'
 

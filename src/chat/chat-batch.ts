@@ -39,8 +39,7 @@ export async function chatBatch(
     const began = performance.now()
     return new ChatAnswer((check) => {
       const encode = () => encodeOpened(model, images, check)
-      const prompt = { parts, encode, began, images: seenImages(images), together: true }
-      return continuePrompt(model, prompt, options, check)
+      return continuePrompt(model, { parts, encode, began, images: seenImages(images), together: true }, options, check)
     }, options.signal)
   })
   // All of them have to end before their memory goes, also when one fails.

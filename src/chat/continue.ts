@@ -23,7 +23,7 @@ export interface AssembledPrompt {
   readonly encode: () => Promise<readonly Float32Array[]>
   /** When the request began (performance.now). */
   readonly began: number
-  /** How the images are seen, for the result. */
+  /** How the images were seen, for the result. */
   readonly images?: readonly SeenImage[]
   /** Whether it is one of several that begin at the same time: then it is decoded when their prompts are computed. */
   readonly together?: boolean

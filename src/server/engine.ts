@@ -4,7 +4,6 @@
  */
 import type { ChatMessage } from '../chat/messages.js'
 import type { ChosenLogprob } from '../generate/logprobs.js'
-import type { CacheStatistics as CacheCounts } from '../inference/prefix-cache.js'
 
 /** A model of the server, loaded or not. */
 export interface EngineModel {
@@ -22,8 +21,6 @@ export interface EngineModel {
   /** Length of an embedding. */
   readonly hiddenSize: number
 }
-
-export type { CacheCounts }
 
 /** How an answer is made; absent fields have the defaults of `chat`. */
 export interface EngineOptions {
@@ -92,10 +89,21 @@ export interface Embedding {
   readonly tokens: number
 }
 
-/** The caches of all loaded models together. */
 export interface CacheStatistics {
-  readonly prefix: CacheCounts
-  readonly image: CacheCounts
+  readonly prefix: {
+    readonly entries: number
+    readonly bytes: number
+    readonly maxBytes: number
+    readonly hits: number
+    readonly misses: number
+  }
+  readonly image: {
+    readonly entries: number
+    readonly bytes: number
+    readonly maxBytes: number
+    readonly hits: number
+    readonly misses: number
+  }
 }
 
 /** The engine of a server. */

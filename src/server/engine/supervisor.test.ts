@@ -42,10 +42,10 @@ async function counted() {
   return supervisor.counters()
 }
 
-/** Events without what depends on the requests before: times, and what a cache held. */
+/** Events without what depends on the moment: times, and what was in the caches. */
 const timeless = (events: readonly EngineEvent[]) =>
   events.map((event) =>
-    event.type === 'end' ? { ...event, timings: undefined, usage: { ...event.usage, cachedTokens: undefined } } : event,
+    event.type === 'piece' ? event : { ...event, timings: undefined, usage: { ...event.usage, cachedTokens: undefined } },
   )
 const isGone = (pid: number) => {
   try {
