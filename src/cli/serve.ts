@@ -6,6 +6,7 @@ import { LocalEngine } from '../server/local-engine.js'
 import { jsonLog } from '../server/log.js'
 import { type Command, noPositionals } from './command.js'
 import { loadModel, modelHelp, modelOptions } from './model-options.js'
+import { packageVersion } from './package.js'
 
 /** Longest answers take minutes; whoever stops a server does not wait longer. */
 const GRACE_MS = 120_000
@@ -68,6 +69,7 @@ Example:
         imageHosts: args.texts('allow-image-host'),
         allowedHosts: args.texts('allow-host'),
         corsOrigins: args.texts('cors-origin'),
+        version: packageVersion(),
         log,
       })
       const listening = await listen(app, { host, port })

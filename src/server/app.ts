@@ -8,8 +8,12 @@ import { ApiKeys, checkHost, type HostRules, hostRules } from './access.js'
 import { Admission } from './admission.js'
 import { cacheStatistics, clearCaches } from './api/cache.js'
 import { chatCompletions } from './api/chat-completions.js'
+import { completions } from './api/completions.js'
+import { embeddings } from './api/embeddings.js'
 import { health, metricsText, readiness } from './api/health.js'
+import { anthropicError, messages } from './api/messages.js'
 import { listModels, oneModel } from './api/models.js'
+import { responses } from './api/responses.js'
 import { BodyBudget } from './body.js'
 import type { RequestContext, ServerContext, ServerEnv } from './context.js'
 import type { Engine } from './engine.js'
@@ -17,6 +21,7 @@ import { ApiError, toApiError, unavailable } from './errors.js'
 import { type ImageFetcher, imageFetcher } from './fetch-image.js'
 import type { Log } from './log.js'
 import { Metrics } from './metrics.js'
+import { openApi } from './openapi.js'
 
 export interface AppOptions {
   /** What the server listens on; a loopback address takes the names of this machine alone. Default 127.0.0.1. */
@@ -43,6 +48,8 @@ export interface AppOptions {
   readonly maxBodiesBytes?: number
   /** How long a reader of a stream may leave what was sent unread; default 30 s. */
   readonly stallMs?: number
+  /** Of the package, for /openapi.json. */
+  readonly version?: string
   /** Default: nothing is logged. */
   readonly log?: Log
 }
@@ -88,9 +95,14 @@ export function createApp(engine: Engine, options: AppOptions = {}): App {
   app.get('/healthz', endpoint(health))
   app.get('/readyz', endpoint(readiness))
   app.get('/metrics', endpoint(metricsText))
+  app.get('/openapi.json', (c) => c.json(openApi(options.version ?? '0')))
   app.get('/v1/models', endpoint(listModels))
   app.get('/v1/models/:id', endpoint(oneModel))
   app.post('/v1/chat/completions', endpoint(chatCompletions))
+  app.post('/v1/responses', endpoint(responses))
+  app.post('/v1/completions', endpoint(completions))
+  app.post('/v1/embeddings', endpoint(embeddings))
+  app.post('/v1/messages', endpoint(messages))
   app.get('/v1/cache', endpoint(cacheStatistics))
   app.delete('/v1/cache', endpoint(clearCaches))
 
@@ -128,7 +140,7 @@ function answerError(c: RequestContext, error: ApiError): Response {
   c.get('logged').error = error.code ?? error.type
   if (error.retryAfter !== undefined) c.header('retry-after', String(error.retryAfter))
   if (error.status === 401) c.header('www-authenticate', 'Bearer')
-  return c.json(error.body, error.status)
+  return c.json(c.req.path === '/v1/messages' ? anthropicError(error) : error.body, error.status)
 }
 
 function errorText(cause: unknown): string {
