@@ -1,11 +1,12 @@
 /** `xcomposer serve`: the HTTP server as a process. */
+import { packagedModel } from '../common/package-root.js'
 import { isLoopback } from '../server/access.js'
 import { createApp, DEFAULT_QUEUE, DEFAULT_SLOTS } from '../server/app.js'
+import { Supervisor } from '../server/engine/supervisor.js'
 import { listen } from '../server/listen.js'
-import { LocalEngine } from '../server/local-engine.js'
 import { jsonLog } from '../server/log.js'
 import { type Command, noPositionals } from './command.js'
-import { loadModel, modelHelp, modelOptions } from './model-options.js'
+import { modelHelp, modelOptions, namedModel, providers } from './model-options.js'
 import { packageVersion } from './package.js'
 
 /** Longest answers take minutes; whoever stops a server does not wait longer. */
@@ -16,6 +17,7 @@ export const serveCommand: Command = {
   summary: "answer over HTTP, as OpenAI's and Anthropic's APIs do",
   options: {
     ...modelOptions,
+    model: { type: 'string', short: 'm', multiple: true },
     host: { type: 'string' },
     port: { type: 'string' },
     'api-key': { type: 'string', multiple: true },
@@ -34,7 +36,7 @@ Answers over HTTP: /v1/chat/completions, /v1/responses, /v1/completions, /v1/emb
 /v1/messages as Anthropic's. When it can answer it prints one line: listening on http://HOST:PORT. SIGTERM and Ctrl-C let
 answers in flight end. What happens is logged on standard error, one JSON object a line, without what people write.
 
-${modelHelp}
+${modelHelp.replace('(default: the packaged nano)', '(default: the packaged nano); several may be given, the first is the default')}
       --host ADDRESS         address to listen on (default 127.0.0.1: this machine alone)
       --port N               port; 0 takes any that is free (default 8080)
       --api-key KEY          a key that requests must bring; may be given several times; also XCOMPOSER_API_KEY
@@ -59,7 +61,16 @@ Example:
     const environmentKey = process.env.XCOMPOSER_API_KEY
     const apiKeys = [...args.texts('api-key'), ...(environmentKey ? [environmentKey] : [])]
     const log = jsonLog(io.err)
-    const engine = new LocalEngine(await loadModel(args, io, 'model', slots, context))
+    const named = args.texts('model')
+    const threads = args.wholeNumber('threads', 1, 1024)
+    const provider = args.oneOf('provider', providers)
+    const engine = await Supervisor.start({
+      models: named.length > 0 ? named.map((one) => namedModel(one, 'name one with --model')) : [packagedModel],
+      ...(threads === undefined ? {} : { threads }),
+      ...(provider === undefined ? {} : { provider }),
+      ...(context === undefined ? {} : { context }),
+      onNotice: (line) => log('info', line),
+    })
     try {
       const app = createApp(engine, {
         host,

@@ -144,7 +144,9 @@ function answerError(c: RequestContext, error: ApiError): Response {
 }
 
 function errorText(cause: unknown): string {
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
+  if (!(cause instanceof Error)) return String(cause)
+  // Of an error of the engine's process, the cause is where it happened there.
+  return cause.cause instanceof Error ? cause.cause.message : (cause.stack ?? cause.message)
 }
 
 /** Requests that are being answered. */

@@ -6,15 +6,14 @@ import { embed, generateText, streamText } from 'ai'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FakeEngine, startServer, type TestServer } from '../../tests/support/http-server.js'
-import { packageRoot } from '../common/package-root.js'
-import { XComposer } from '../inference/xcomposer.js'
-import { LocalEngine } from './local-engine.js'
+import { packagedModel, packageRoot } from '../common/package-root.js'
+import { LocalEngine } from './engine/local-engine.js'
 
 let server: TestServer
 let engine: LocalEngine
 let client: OpenAI
 beforeAll(async () => {
-  engine = new LocalEngine(await XComposer.load(undefined, { threads: 1 }))
+  engine = new LocalEngine({ models: [packagedModel], threads: 1 })
   server = await startServer(engine, { apiKeys: ['first-key', 'key'] })
   client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'key', maxRetries: 0 })
 })

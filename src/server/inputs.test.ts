@@ -4,15 +4,14 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startServer, type TestServer } from '../../tests/support/http-server.js'
-import { packageRoot } from '../common/package-root.js'
+import { packagedModel, packageRoot } from '../common/package-root.js'
 import { liveHandles } from '../engine/index.js'
-import { XComposer } from '../inference/xcomposer.js'
-import { LocalEngine } from './local-engine.js'
+import { LocalEngine } from './engine/local-engine.js'
 
 let server: TestServer
 let engine: LocalEngine
 beforeAll(async () => {
-  engine = new LocalEngine(await XComposer.load(undefined, { threads: 1 }))
+  engine = new LocalEngine({ models: [packagedModel], threads: 1 })
   server = await startServer(engine)
 })
 afterAll(async () => {
