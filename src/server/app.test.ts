@@ -1,4 +1,5 @@
 /** What a server says of itself and of an engine that fails: readiness, errors, log, metrics, caches, description. */
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, it } from 'vitest'
 import { CHAT, FakeEngine, question, servers, until } from '../../tests/support/http-server.js'
 import { EngineLostError } from './engine.js'
@@ -105,4 +106,11 @@ it('the description names every endpoint', async () => {
   const routes = server.app.hono.routes.filter(({ method, path }) => method !== 'ALL' && path !== '/openapi.json')
   for (const { path, method } of routes) expect(value.paths[path.replace(':id', '{id}')]).toHaveProperty(method.toLowerCase())
   expect(value.info).toMatchObject({ version: '1.2.3' })
+  const body = (path: string) => {
+    const { post } = value.paths[path] as { post: { requestBody: { content: { 'application/json': { schema: object } } } } }
+    return new Ajv2020({ strict: false }).compile(post.requestBody.content['application/json'].schema)
+  }
+  const [chat, responses] = [body(CHAT), body('/v1/responses')]
+  expect([chat(question), chat({ messages: 5 }), chat({ ...question, temperature: 3 })]).toEqual([true, false, false])
+  expect([responses({ input: [{ role: 'user', content: 'x' }] }), responses({ input: 5 })]).toEqual([true, false])
 })
