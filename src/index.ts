@@ -23,6 +23,7 @@ export { Tokenizer } from './text/tokenizer.js'
 // Chat
 
 export {
+  type AnswerFormat,
   type ChatAnswer,
   type ChatContentPart,
   type ChatImage,

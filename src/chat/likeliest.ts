@@ -18,6 +18,7 @@ const notHere = [
   'draft',
   'stop',
   'logprobs',
+  'format',
 ] as const
 
 /** As for one answer, without what changes probabilities or cuts an answer short. `maxNewTokens`: the longest answer with its end. */
