@@ -35,7 +35,17 @@ export {
   type SamplingOptions,
 } from './chat/chat.js'
 export { type ChatBatchOptions, chatBatch } from './chat/chat-batch.js'
+export type { ImageView } from './chat/image-views.js'
 export { type LikeliestAnswersOptions, type LikelyAnswer, type LikelyAnswers, likeliestAnswers } from './chat/likeliest.js'
+export {
+  type AdapterOff,
+  type Inside,
+  type InsideAttention,
+  type InsideToken,
+  type LookInsideOptions,
+  lookInside,
+  type TokenProbability,
+} from './chat/look-inside.js'
 export type { ImageSource } from './image/source.js'
 
 // Illustrated articles

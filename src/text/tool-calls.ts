@@ -75,10 +75,8 @@ export function toolCallSchema(tools: readonly Tool[]): Record<string, unknown> 
 /**
  * Takes the calls out of a reply. What stands between marks and is no call in JSON stays content, as it is; a last call whose end mark is
  * missing counts if its JSON is complete.
- *
- * @example
- * parseToolCalls('Sure.<|action_start|><|plugin|>\n{"name": "add", "parameters": {"a": 1}}<|action_end|>')
- * // { content: 'Sure.', calls: [{ name: 'add', arguments: '{"a":1}' }] }
+ * So parseToolCalls('Sure.<|action_start|><|plugin|>\n{"name": "add", "parameters": {"a": 1}}<|action_end|>') is
+ * { content: 'Sure.', calls: [{ name: 'add', arguments: '{"a":1}' }] }.
  */
 export function parseToolCalls(text: string): ParsedReply {
   const stream = new ToolCallStream()
