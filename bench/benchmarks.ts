@@ -1,4 +1,5 @@
 /** The table of benchmarks: a new one is a file and a line here. */
+import { batchingBenchmark } from './batching.js'
 import type { Benchmark } from './benchmark.js'
 import { decodeBenchmark } from './decode.js'
 import { imageBenchmark } from './image.js'
@@ -15,6 +16,7 @@ import { trainBenchmark } from './train.js'
 export const benchmarks: Readonly<Record<string, Benchmark>> = {
   train: trainBenchmark,
   decode: decodeBenchmark,
+  batching: batchingBenchmark,
   image: imageBenchmark,
   llama: llamaBenchmark,
   memory: memoryBenchmark,

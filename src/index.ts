@@ -14,6 +14,7 @@
 
 export { type PullOptions, pull } from './checkpoint/hub.js'
 export type { LoadOptions } from './inference/decoder-runtime.js'
+export type { CacheStatistics } from './inference/prefix-cache.js'
 export { XComposer } from './inference/xcomposer.js'
 export { type ModelConfig, parseModelConfig } from './model/config.js'
 export { type Inspection, inspect } from './model/inspect.js'
@@ -22,6 +23,7 @@ export { Tokenizer } from './text/tokenizer.js'
 
 // Chat
 
+export { cacheStatistics, clearCaches } from './chat/caches.js'
 export {
   type AnswerFormat,
   type ChatAnswer,

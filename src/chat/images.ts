@@ -22,6 +22,8 @@ export interface ImageOptions {
   readonly maxTiles?: number
   /** Default 'upright'; 'reference' to compare with the reference's numbers. */
   readonly reading?: Reading
+  /** Requests of different scopes share nothing that is kept, neither images nor prompts; default ''. */
+  readonly cacheScope?: string
 }
 
 /** Rows of images seen before, by model: what an image is to one model is nothing to another. */
@@ -29,7 +31,7 @@ const caches = new WeakMap<XComposer, ImageCache>()
 
 /** An image that was read and decoded: its rows if it was encoded before, otherwise what the tower takes. */
 export interface OpenedImage {
-  /** What it is, whatever its name. */
+  /** What it is, whatever its name, and whose. */
   readonly key: string
   /** Positions that it takes in a prompt. */
   readonly tokens: number
@@ -60,12 +62,12 @@ export async function openImages(
   const { vision } = model.config
   if (!vision) throw new InputError(`${model.name}: this model has no vision tower; ask without images`)
   const tiles = vision.tiled ? (options.maxTiles ?? DEFAULT_TILES) : 0
-  const { reading = 'upright' } = options
+  const { reading = 'upright', cacheScope = '' } = options
   const opened = new Map<string, Promise<OpenedImage>>()
   return Promise.all(
     images.map(async (image) => {
       const { bytes, name } = await readImageSource(image.source, image.name)
-      const key = `${createHash('sha256').update(bytes).digest('hex')} ${tiles} ${reading}`
+      const key = `${createHash('sha256').update(bytes).digest('hex')} ${tiles} ${reading} ${cacheScope}`
       const found = opened.get(key) ?? open(key, bytes, name)
       opened.set(key, found)
       return found
@@ -74,7 +76,7 @@ export async function openImages(
 
   async function open(key: string, bytes: Uint8Array, name: string): Promise<OpenedImage> {
     const { imageSize } = vision as NonNullable<typeof vision>
-    const rows = cacheOf(model).get(key)
+    const rows = imageCacheOf(model).get(key)
     if (rows) return { key, rows, tokens: rows.length / model.config.decoder.hiddenSize }
     const pixels = await towerInput(bytes, { size: imageSize, maxTiles: tiles }, { name, reading })
     return { key, pixels, tokens: imageTokens(model.config, pixels instanceof Float32Array ? undefined : pixels) }
@@ -87,7 +89,7 @@ export async function encodeOpened(
   images: readonly OpenedImage[],
   check?: AbortCheck,
 ): Promise<Float32Array[]> {
-  const cache = cacheOf(model)
+  const cache = imageCacheOf(model)
   const found = new Map<string, Float32Array | Promise<Float32Array>>()
   let left = images
   for (;;) {
@@ -112,8 +114,9 @@ export async function encodeOpened(
   }
 }
 
-function cacheOf(model: XComposer): ImageCache {
-  const cache = caches.get(model) ?? new ImageCache()
+/** The image features that are kept of a model. */
+export function imageCacheOf(model: XComposer): ImageCache {
+  const cache = caches.get(model) ?? new ImageCache(model.imageCacheBytes)
   caches.set(model, cache)
   return cache
 }

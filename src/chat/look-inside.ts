@@ -152,11 +152,13 @@ export async function lookInside(
     heads,
   )
   const maxNewTokens = tokenLimit(perToken, ids?.length ?? options.maxNewTokens)
-  const features = await encodeOpened(model, images, signal)
   const { settings, usage } = generation(model, parts, { ...options, maxNewTokens })
   const run = { model, settings: { ...settings, signal }, alternatives, ids }
 
-  const { logits, sequence } = await model.prefill(parts, features, { signal })
+  const { features, logits, sequence, cachedTokens } = await model.decoder.scheduler.prompts.run(async () => {
+    const features = await encodeOpened(model, images, signal)
+    return { features, ...(await model.prefill(parts, features, { signal, scope: options.cacheScope ?? '' })) }
+  })
   let finished = false
   let own: Written
   let looks: readonly (readonly Look[])[]
@@ -169,7 +171,7 @@ export async function lookInside(
     looks = looking.looks.slice(0, own.tokens.length)
     finished = true
   } finally {
-    if (finished) model.prefixes.put(sequence)
+    if (finished) model.decoder.keep(sequence)
     else sequence.dispose()
   }
 
@@ -181,7 +183,7 @@ export async function lookInside(
   return {
     ...own,
     finishReason: ids ? 'given' : own.finishReason,
-    usage: { ...usage, completionTokens: own.tokens.length },
+    usage: { ...usage, completionTokens: own.tokens.length, cachedTokens },
     views: views.map(({ view }) => view),
     attention: attentionOf(looks, layers, heads),
     ...(off ? { adapterOff: off } : {}),
@@ -259,7 +261,8 @@ async function withoutAdapter(
   const { rows, tokens } = promptRows(model.decoder, parts, features)
   const sequence = model.decoder.sequence(model.contextLength)
   try {
-    const logits = await sequence.appendRows(rows, tokens, [], { signal: settings.signal })
+    const { signal } = settings
+    const logits = await model.decoder.scheduler.prompts.run(() => sequence.appendRows(rows, tokens, [], { signal }))
     const answer = await written({ ...run, ids: undefined }, logits, sequence)
     sequence.rewind(tokens)
     const ids = own.tokens.map(({ id }) => id)

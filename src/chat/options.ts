@@ -63,6 +63,7 @@ const known: Readonly<Record<keyof ChatOptions, true>> = {
   repetitionPenalty: true,
   maxTiles: true,
   reading: true,
+  cacheScope: true,
   prefix: true,
   literalText: true,
   stop: true,

@@ -7,7 +7,13 @@ export interface ChatResult {
   readonly ids: readonly number[]
   /** One for each id, where they were asked for. */
   readonly logprobs?: readonly ChosenLogprob[]
-  readonly usage: { readonly promptTokens: number; readonly imageTokens: number; readonly completionTokens: number }
+  readonly usage: {
+    readonly promptTokens: number
+    readonly imageTokens: number
+    readonly completionTokens: number
+    /** Positions of the prompt that were taken from the prefix cache. */
+    readonly cachedTokens: number
+  }
   readonly timings: {
     readonly imageMs: number
     readonly prefillMs: number
