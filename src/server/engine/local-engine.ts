@@ -8,6 +8,7 @@ import { complete } from '../../chat/complete.js'
 import { embed } from '../../chat/embed.js'
 import { AbortedError, DisposedError, InputError } from '../../common/errors.js'
 import { liveHandles } from '../../engine/index.js'
+import type { AnswerFormat } from '../../generate/constrain/constraint.js'
 import type { ChosenLogprob } from '../../generate/logprobs.js'
 import type { XComposer } from '../../inference/xcomposer.js'
 import type {
@@ -166,15 +167,18 @@ function begin(model: XComposer, request: EngineRequest, more: Pick<ChatOptions,
 }
 
 /** @throws InputError for what this model cannot do */
-function chatOptions(model: XComposer, { constraint, ...options }: EngineOptions): EngineOptions {
-  if (constraint) throw new InputError('response_format: this engine enforces no JSON; ask for it in words and leave this out')
+function chatOptions(model: XComposer, { constraint, ...options }: EngineOptions): Omit<ChatOptions, 'draft'> {
   const { vocabularySize } = model.config.decoder
   const unknown = Object.keys(options.logitBias ?? {}).find((id) => !(Number(id) < vocabularySize))
   if (unknown !== undefined)
     throw new InputError(
       `logit_bias: got the id "${unknown}", expected one below ${vocabularySize}, the vocabulary of ${model.name}`,
     )
-  return options
+  return { ...options, ...(constraint ? { format: formatOf(constraint) } : {}) }
+}
+
+function formatOf(constraint: NonNullable<EngineOptions['constraint']>): AnswerFormat {
+  return constraint.kind === 'json_object' ? { type: 'json' } : { type: 'json_schema', schema: constraint.schema }
 }
 
 /** A message whose images are bytes: a request must not name files of this machine. */
