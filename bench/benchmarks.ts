@@ -10,6 +10,8 @@ import { ploraBenchmark } from './plora.js'
 import { profileBenchmark } from './profile.js'
 import { quantizeBenchmark } from './quantize.js'
 import { roundingBenchmark } from './rounding.js'
+import { serveBenchmark } from './serve.js'
+import { soakBenchmark } from './soak.js'
 import { startBenchmark } from './start.js'
 import { trainBenchmark } from './train.js'
 
@@ -22,6 +24,8 @@ export const benchmarks: Readonly<Record<string, Benchmark>> = {
   memory: memoryBenchmark,
   plora: ploraBenchmark,
   lookup: lookupBenchmark,
+  serve: serveBenchmark,
+  soak: soakBenchmark,
   start: startBenchmark,
   profile: profileBenchmark,
   rounding: roundingBenchmark,

@@ -3,15 +3,15 @@ import { InputError } from '../common/errors.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import { ChatAnswer } from './answer.js'
 import { continuePrompt } from './continue.js'
-import { encodeOpened } from './images.js'
+import { encodeOpened, seenImages } from './images.js'
 import type { ChatMessage } from './messages.js'
 import { type ChatOptions, checkAnswerOptions } from './options.js'
 import { type OpenedRequest, openRequest } from './request.js'
 import type { ChatResult } from './result.js'
 
-const notInBatches = ['beams', 'lookup', 'draft', 'overflow'] as const
+const notInBatches = ['beams', 'lookup', 'draft', 'overflow', 'onToken'] as const
 
-/** As for one answer. Beams and speculation are themselves several sequences, so they are not among a batch's options. */
+/** As for one answer. Beams and speculation are themselves several sequences, so they are not among a batch's options; nor is what hears of tokens without knowing whose they are. */
 export type ChatBatchOptions = Omit<ChatOptions, (typeof notInBatches)[number]>
 
 /**
@@ -39,7 +39,7 @@ export async function chatBatch(
     const began = performance.now()
     return new ChatAnswer((check) => {
       const encode = () => encodeOpened(model, images, check)
-      return continuePrompt(model, { parts, encode, began, together: true }, options, check)
+      return continuePrompt(model, { parts, encode, began, images: seenImages(images), together: true }, options, check)
     }, options.signal)
   })
   // All of them have to end before their memory goes, also when one fails.

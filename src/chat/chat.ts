@@ -8,12 +8,13 @@ import type { Proposer } from '../generate/speculative/speculative.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import { ChatAnswer } from './answer.js'
 import { continuePrompt } from './continue.js'
-import { encodeOpened } from './images.js'
+import { encodeOpened, seenImages } from './images.js'
 import type { ChatMessage } from './messages.js'
 import { type ChatOptions, checkAnswerOptions } from './options.js'
 import { type OpenedRequest, openAgain, openRequest, positions } from './request.js'
 import type { ChatResult } from './result.js'
 
+export type { AnswerFormat } from '../generate/constrain/constraint.js'
 export type { ChatAnswer } from './answer.js'
 export type { ChatContentPart, ChatImage, ChatMessage } from './messages.js'
 export { type ChatOptions, checkAnswerOptions, type SamplingOptions } from './options.js'
@@ -50,7 +51,8 @@ async function* answer(
   const draft = options.draft && (await openDraft(options.draft, opened, options, check))
   try {
     const encode = () => encodeOpened(model, opened.images, check)
-    return yield* continuePrompt(model, { parts: opened.parts, encode, began }, options, check, draft?.proposer)
+    const prompt = { parts: opened.parts, encode, began, images: seenImages(opened.images) }
+    return yield* continuePrompt(model, prompt, options, check, draft?.proposer)
   } finally {
     draft?.close()
   }

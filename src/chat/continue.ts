@@ -11,6 +11,7 @@ import { generateSpeculatively, type Proposer } from '../generate/speculative/sp
 import type { ScheduledRow } from '../inference/scheduler.js'
 import type { Prefilled, XComposer } from '../inference/xcomposer.js'
 import type { PromptPart } from '../text/prompt.js'
+import type { SeenImage } from './image-cache.js'
 import { type ChatOptions, generation } from './options.js'
 import { type ChatResult, type Clock, chatResult } from './result.js'
 import { write, writeByBeams } from './write.js'
@@ -22,6 +23,8 @@ export interface AssembledPrompt {
   readonly encode: () => Promise<readonly Float32Array[]>
   /** When the request began (performance.now). */
   readonly began: number
+  /** How the images were seen, for the result. */
+  readonly images?: readonly SeenImage[]
   /** Whether it is one of several that begin at the same time: then it is decoded when their prompts are computed. */
   readonly together?: boolean
 }
@@ -58,7 +61,7 @@ export async function* continuePrompt(
         ? yield* writeByBeams(model, beamSearch(logits, sequence, { ...settings, beams }), options.stop)
         : yield* write(model, steps(), options)
     finished = true
-    return chatResult({ ...usage, cachedTokens }, written, clock)
+    return chatResult({ ...usage, cachedTokens }, written, clock, prompt.images)
   } finally {
     // A follow-up begins as this prompt did; a sequence that broke off in the middle is not to be trusted.
     if (finished && model.prefixes.isOn) model.decoder.keep(row ? row.keep() : sequence)

@@ -13,11 +13,14 @@ const notHere = [
   'topK',
   'seed',
   'repetitionPenalty',
+  'logitBias',
   'beams',
   'lookup',
   'draft',
   'stop',
   'logprobs',
+  'onToken',
+  'format',
 ] as const
 
 /** As for one answer, without what changes probabilities or cuts an answer short. `maxNewTokens`: the longest answer with its end. */

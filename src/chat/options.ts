@@ -1,8 +1,10 @@
 /** How an answer is made: the options of chat, what they mean for generation, and which go together. */
 import { InputError } from '../common/errors.js'
 import { checkBeams } from '../generate/beam.js'
+import { type AnswerFormat, formatConstraint, prepareFormat } from '../generate/constrain/constraint.js'
 import { checkMaxNewTokens, type GenerateOptions } from '../generate/generate.js'
 import { checkLogprobs } from '../generate/logprobs.js'
+import type { LogitBias } from '../generate/processors.js'
 import { StopStrings } from '../generate/stop-strings.js'
 import { TokenChooser } from '../generate/token-chooser.js'
 import type { XComposer } from '../inference/xcomposer.js'
@@ -25,6 +27,8 @@ export interface SamplingOptions {
   readonly seed?: number
   /** Above 1 discourages ids that stand already; default 1. */
   readonly repetitionPenalty?: number
+  /** Added to the logits of these ids before anything is chosen, -100 to 100 each. */
+  readonly logitBias?: LogitBias
 }
 
 /** How an answer is made. */
@@ -39,6 +43,11 @@ export interface ChatOptions extends SamplingOptions, ImageOptions, ReadOptions,
   readonly draft?: XComposer
   /** The answer ends before one of these ids, as before the model's own end of turn. */
   readonly stopIds?: readonly number[]
+  /**
+   * What the answer must be, enforced while it is decoded: a JSON object, or JSON that a JSON Schema allows. An answer that ends with
+   * 'stop' is; one cut by its length is a beginning of one. Not with beams, prefix and stopIds.
+   */
+  readonly format?: AnswerFormat
   /** What happens to a dialogue that does not fit: an InputError (default), or its oldest turns are left out. */
   readonly overflow?: 'error' | 'drop-oldest-turns'
   /** Looked at between two passes of the model; its reason is thrown. */
@@ -55,6 +64,8 @@ const known: Readonly<Record<keyof ChatOptions, true>> = {
   topK: true,
   seed: true,
   repetitionPenalty: true,
+  logitBias: true,
+  onToken: true,
   maxTiles: true,
   reading: true,
   cacheScope: true,
@@ -67,6 +78,7 @@ const known: Readonly<Record<keyof ChatOptions, true>> = {
   lookup: true,
   draft: true,
   stopIds: true,
+  format: true,
   overflow: true,
   signal: true,
 }
@@ -92,6 +104,12 @@ export function checkAnswerOptions(options: ChatOptions, without: readonly (keyo
     if (options[name] && (beams > 1 || sampling))
       throw new InputError(`${name}: only greedy decoding is speculative; leave out beams and what asks for sampling`)
   }
+  if (beams > 1 && options.onToken) throw new InputError('onToken: a beam is chosen as a whole; ask for one or the other')
+  if (options.format) {
+    const other = (['beams', 'prefix', 'stopIds'] as const).find((name) => (name === 'beams' ? beams > 1 : options[name]))
+    if (other) throw new InputError(`format: an answer in a format is made without ${other}; leave out one of the two`)
+    prepareFormat(options.format)
+  }
   if (logprobs === undefined) return
   checkLogprobs(logprobs)
   if (beams > 1) throw new InputError('logprobs: a beam is chosen as a whole; ask for one or the other')
@@ -104,10 +122,14 @@ function samplingOf({ sample, temperature, topP, topK, seed = 0 }: SamplingOptio
   return { temperature: temperature ?? 1, topP: topP ?? 1, topK: topK ?? 0, seed }
 }
 
-function chooserOptions(options: SamplingOptions): Pick<GenerateOptions, 'sampling' | 'repetitionPenalty'> {
+function chooserOptions(options: SamplingOptions): Pick<GenerateOptions, 'sampling' | 'repetitionPenalty' | 'logitBias'> {
   const sampling = samplingOf(options)
-  const { repetitionPenalty } = options
-  return { ...(sampling ? { sampling } : {}), ...(repetitionPenalty === undefined ? {} : { repetitionPenalty }) }
+  const { repetitionPenalty, logitBias } = options
+  return {
+    ...(sampling ? { sampling } : {}),
+    ...(repetitionPenalty === undefined ? {} : { repetitionPenalty }),
+    ...(logitBias === undefined ? {} : { logitBias }),
+  }
 }
 
 /** Positions that are kept free for the answer where a dialogue is shortened to fit. */
@@ -120,12 +142,14 @@ export function generation(model: XComposer, parts: readonly PromptPart[], optio
   const imageTokens = parts.reduce((n, p) => n + (p.kind === 'image' ? p.tokens : 0), 0)
   const promptIds = parts.flatMap((p) => (p.kind === 'text' ? p.ids : []))
   const promptTokens = promptIds.length + imageTokens
+  const { eosId, endOfTurnId } = model.tokenizer
   const settings: Omit<GenerateOptions, 'signal'> = {
     ...chooserOptions(options),
     maxNewTokens: Math.min(options.maxNewTokens ?? DEFAULT_NEW_TOKENS, model.contextLength - promptTokens),
-    stopIds: [model.tokenizer.eosId, model.tokenizer.endOfTurnId, ...(options.stopIds ?? [])],
+    stopIds: [eosId, endOfTurnId, ...(options.stopIds ?? [])],
     // As the reference: a prompt with images is given as embeddings, whose ids the penalty cannot see.
     contextIds: imageTokens > 0 ? [] : promptIds,
+    ...(options.format ? { constraint: formatConstraint(model.tokenizer, options.format, [eosId, endOfTurnId]) } : {}),
   }
   return { usage: { promptTokens, imageTokens }, settings }
 }
