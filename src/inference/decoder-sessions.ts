@@ -234,7 +234,7 @@ export class DecoderSessions {
   private session(kind: GraphKind): Built {
     const hidden = kind.hidden === 'last' ? ['last'] : kind.hidden ? ['hidden'] : []
     const parts = (['image', 'branches', 'attention'] as const).filter((name) => kind[name])
-    const key = ['decode', ...hidden, ...parts, ...(kind.attention ? [kind.attention] : [])].join('-')
+    const key = ['decode', ...parts, ...hidden, ...(kind.attention ? [kind.attention] : [])].join('-')
     const known = this.built.get(key)
     if (known) return known
     const g = new Graph(key)

@@ -8,7 +8,6 @@ import { complete } from '../../chat/complete.js'
 import { embed } from '../../chat/embed.js'
 import { AbortedError, DisposedError, InputError } from '../../common/errors.js'
 import { liveHandles } from '../../engine/index.js'
-import type { AnswerFormat } from '../../generate/constrain/constraint.js'
 import type { ChosenLogprob } from '../../generate/logprobs.js'
 import type { XComposer } from '../../inference/xcomposer.js'
 import type {
@@ -166,18 +165,20 @@ function begin(model: XComposer, request: EngineRequest, more: Pick<ChatOptions,
   return chat(model, prompt.messages.map(withBytes), { ...options, ...tiles, ...more, cacheScope, literalText: true })
 }
 
-/** @throws InputError for what this model cannot do */
-function chatOptions(model: XComposer, { constraint, ...options }: EngineOptions): Omit<ChatOptions, 'draft'> {
+/** The options of chat. @throws InputError for ids that this model does not have */
+function chatOptions(model: XComposer, { constraint, ...options }: EngineOptions): Omit<EngineOptions, 'constraint'> & Formatted {
   const { vocabularySize } = model.config.decoder
   const unknown = Object.keys(options.logitBias ?? {}).find((id) => !(Number(id) < vocabularySize))
   if (unknown !== undefined)
     throw new InputError(
       `logit_bias: got the id "${unknown}", expected one below ${vocabularySize}, the vocabulary of ${model.name}`,
     )
-  return { ...options, ...(constraint ? { format: formatOf(constraint) } : {}) }
+  return { ...options, ...(constraint ? { format: answerFormat(constraint) } : {}) }
 }
 
-function formatOf(constraint: NonNullable<EngineOptions['constraint']>): AnswerFormat {
+type Formatted = Pick<ChatOptions, 'format'>
+
+function answerFormat(constraint: NonNullable<EngineOptions['constraint']>): NonNullable<ChatOptions['format']> {
   return constraint.kind === 'json_object' ? { type: 'json' } : { type: 'json_schema', schema: constraint.schema }
 }
 
