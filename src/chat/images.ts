@@ -59,20 +59,20 @@ export async function openImages(
   if (images.length === 0) return []
   const { vision } = model.config
   if (!vision) throw new InputError(`${model.name}: this model has no vision tower; ask without images`)
-  const tiles = vision.tiled ? (options.maxTiles ?? DEFAULT_TILES) : 0
   const { reading = 'upright' } = options
   const opened = new Map<string, Promise<OpenedImage>>()
   return Promise.all(
     images.map(async (image) => {
       const { bytes, name } = await readImageSource(image.source, image.name)
+      const tiles = vision.tiled ? (image.maxTiles ?? options.maxTiles ?? DEFAULT_TILES) : 0
       const key = `${createHash('sha256').update(bytes).digest('hex')} ${tiles} ${reading}`
-      const found = opened.get(key) ?? open(key, bytes, name)
+      const found = opened.get(key) ?? open(key, bytes, name, tiles)
       opened.set(key, found)
       return found
     }),
   )
 
-  async function open(key: string, bytes: Uint8Array, name: string): Promise<OpenedImage> {
+  async function open(key: string, bytes: Uint8Array, name: string, tiles: number): Promise<OpenedImage> {
     const { imageSize } = vision as NonNullable<typeof vision>
     const rows = cacheOf(model).get(key)
     if (rows) return { key, rows, tokens: rows.length / model.config.decoder.hiddenSize }

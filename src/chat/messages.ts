@@ -13,7 +13,8 @@ export type ChatImage = ImageSource
 /** A piece of a message; `image_url` is OpenAI's form, whose URL is a `data:` or `file:` URL here. */
 export type ChatContentPart =
   | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'image'; readonly image: ChatImage }
+  /** `maxTiles` of this image, in a tiled model; default the request's. */
+  | { readonly type: 'image'; readonly image: ChatImage; readonly maxTiles?: number }
   | { readonly type: 'image_url'; readonly image_url: string | { readonly url: string } }
 
 /** One message; images stand where they are meant to be seen. Only user messages have images. */
@@ -26,6 +27,7 @@ export interface ChatMessage {
 export interface NamedImage {
   readonly source: ImageSource
   readonly name: string
+  readonly maxTiles?: number
 }
 
 /** Messages as a prompt request, with their images numbered in order. */
@@ -94,7 +96,9 @@ function checkMessage(message: unknown, where: string): CheckedMessage {
 function checkPart(part: unknown, where: string): CheckedPart {
   if (typeof part !== 'object' || part === null)
     throw new InputError(`${where}: expected { type: 'text', text } or { type: 'image', image }`)
-  const { type, text, image, image_url } = part as Partial<Record<'type' | 'text' | 'image' | 'image_url', unknown>>
+  const { type, text, image, image_url, maxTiles } = part as Partial<
+    Record<'type' | 'text' | 'image' | 'image_url' | 'maxTiles', unknown>
+  >
   if (type === 'text') {
     if (typeof text !== 'string')
       throw new InputError(`${where}: expected a text in "text", got ${text == null ? 'none' : typeof text}`)
@@ -102,7 +106,9 @@ function checkPart(part: unknown, where: string): CheckedPart {
   }
   if (type === 'image') {
     if (image === undefined || image === null) throw new InputError(`${where}: expected an image in "image", got none`)
-    return { type, image: { source: image as ImageSource, name: where } }
+    if (maxTiles !== undefined && typeof maxTiles !== 'number')
+      throw new InputError(`${where}: expected a number in "maxTiles", got ${typeof maxTiles}`)
+    return { type, image: { source: image as ImageSource, name: where, ...(maxTiles === undefined ? {} : { maxTiles }) } }
   }
   if (type === 'image_url') {
     const url = typeof image_url === 'object' && image_url !== null ? (image_url as { url?: unknown }).url : image_url

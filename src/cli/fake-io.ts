@@ -25,5 +25,6 @@ export function fakeIo({ input = '', terminal = false }: { input?: string; termi
     outputIsTerminal: false,
     errorIsTerminal: terminal,
     signal: new AbortController().signal,
+    endsItself() {},
   }
 }

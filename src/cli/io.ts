@@ -18,10 +18,12 @@ export interface Io {
   readonly errorIsTerminal: boolean
   /** Aborted when the user interrupts. */
   readonly signal: AbortSignal
+  /** From now on an interrupt only aborts the signal: the command ends its work, however long that takes, and has the last word on the exit code. */
+  endsItself(): void
 }
 
 /** The terminal of this process. */
-export function processIo(signal: AbortSignal): Io {
+export function processIo(signal: AbortSignal, endsItself: () => void): Io {
   const { stdin, stdout, stderr } = process
   return {
     out: (text) => stdout.write(text),
@@ -37,6 +39,7 @@ export function processIo(signal: AbortSignal): Io {
     outputIsTerminal: stdout.isTTY === true,
     errorIsTerminal: stderr.isTTY === true,
     signal,
+    endsItself,
   }
 }
 

@@ -30,7 +30,7 @@ describe('xcomposer', () => {
 
   it.each([
     [['chta'], /unknown command "chta"; did you mean "chat"\?/],
-    [['--model', 'x'], /a command comes first, got the option "--model"; expected chat, compose/],
+    [['--model', 'x'], /a command comes first, got the option "--model"; expected chat, serve, compose/],
     [
       ['chat', '--modle', 'x', 'hi'],
       /^xcomposer: chat: unknown option --modle; did you mean --model\?; see xcomposer chat --help/,

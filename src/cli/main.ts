@@ -12,6 +12,10 @@ import { packageVersion } from './package.js'
 /** Each command: its line in the list, and where it is. */
 export const commands: Readonly<Record<string, { readonly summary: string; load(): Promise<Command> }>> = {
   chat: { summary: 'ask about pictures, once or in a dialogue', load: async () => (await import('./chat.js')).chatCommand },
+  serve: {
+    summary: "answer over HTTP, as OpenAI's and Anthropic's APIs do",
+    load: async () => (await import('./serve.js')).serveCommand,
+  },
   compose: { summary: 'write an illustrated article', load: async () => (await import('./compose.js')).composeCommand },
   train: { summary: 'train a model from a recipe', load: async () => (await import('./train.js')).trainCommand },
   eval: { summary: 'measure a model on a file of questions', load: async () => (await import('./eval.js')).evalCommand },

@@ -41,14 +41,22 @@ export function namedModel(named: string, advice = 'name a model directory'): st
 /**
  * Loads the model that the options name; the caller disposes it. Notices go to stderr.
  * @param batch answers that it will make together, for the memory that they need
+ * @param context most positions of a sequence; default the model's
  */
-export async function loadModel(args: Args, io: Io, option: 'model' | 'draft' = 'model', batch = 1): Promise<XComposer> {
+export async function loadModel(
+  args: Args,
+  io: Io,
+  option: 'model' | 'draft' = 'model',
+  batch = 1,
+  context?: number,
+): Promise<XComposer> {
   const threads = args.wholeNumber('threads', 1, 1024)
   const provider = args.oneOf('provider', providers)
   const dir = modelDirectory(args, option)
   const model = await XComposer.load(dir, {
     ...(threads === undefined ? {} : { threads }),
     ...(provider === undefined ? {} : { provider }),
+    ...(context === undefined ? {} : { context }),
     onNotice: (line) => io.err(`${line}\n`),
     onOpened: (checkpoint) => announceMemory(dir, memoryPlan(checkpoint, batch), io),
   })

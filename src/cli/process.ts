@@ -5,16 +5,24 @@ import { type Io, processIo } from './io.js'
 
 /** A command that does not notice an interrupt within this time is ended. */
 const PATIENCE_MS = 10_000
+/** npm and a terminal may both pass on the same key press. */
+const SAME_INTERRUPT_MS = 500
 
 /** Runs `work` with this process's terminal and exits with the code it gives. */
 export async function runProcess(work: (io: Io) => Promise<number>): Promise<void> {
   const interrupt = new AbortController()
   const exitNow = () => process.exit(130)
+  let endsItself = false
+  let interruptedAt = 0
   const onInterrupt = () => {
-    // A second interrupt means now.
-    if (interrupt.signal.aborted) exitNow()
+    if (interrupt.signal.aborted) {
+      // A second interrupt means now.
+      if (!endsItself || performance.now() - interruptedAt > SAME_INTERRUPT_MS) exitNow()
+      return
+    }
+    interruptedAt = performance.now()
     interrupt.abort()
-    setTimeout(exitNow, PATIENCE_MS).unref()
+    if (!endsItself) setTimeout(exitNow, PATIENCE_MS).unref()
   }
   process.on('SIGINT', onInterrupt)
   process.on('SIGTERM', onInterrupt)
@@ -23,13 +31,16 @@ export async function runProcess(work: (io: Io) => Promise<number>): Promise<voi
     stream.on('error', (error: NodeJS.ErrnoException) => (error.code === 'EPIPE' ? process.exit(0) : failed(error)))
   }
   process.on('uncaughtException', failed)
-  const code = await work(processIo(interrupt.signal))
+  const io = processIo(interrupt.signal, () => {
+    endsItself = true
+  })
+  const code = await work(io)
   // An empty write comes back after everything before it, also where pipes are asynchronous.
   process.stdout.write('', () => {
     // A full disk is told of only here where the output is a file.
     const lost: (Error & { code?: string }) | null = process.stdout.errored
     if (lost && lost.code !== 'EPIPE') failed(lost)
-    process.exit(interrupt.signal.aborted && code === 0 ? 130 : code)
+    process.exit(interrupt.signal.aborted && code === 0 && !endsItself ? 130 : code)
   })
 }
 

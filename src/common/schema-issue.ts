@@ -15,7 +15,7 @@ export interface SchemaIssue {
  * @param form the schema, so that a misspelt field can be told which was meant
  */
 export function firstIssue(error: z.ZodError, value: unknown, form?: z.ZodType): SchemaIssue {
-  const issue = error.issues[0]
+  const issue = error.issues[0] && innermost(error.issues[0])
   if (!issue) return { path: [], field: '', message: 'not as expected' }
   if (issue.code === 'unrecognized_keys') {
     const [key = ''] = issue.keys
@@ -26,6 +26,19 @@ export function firstIssue(error: z.ZodError, value: unknown, form?: z.ZodType):
   // A check of our own says what it got itself.
   if (issue.code === 'custom') return { path: issue.path, field: issue.path.join('.'), message: issue.message }
   return { path: issue.path, field: issue.path.join('.'), message: `${wording(issue.message)}${got(issue.path, value)}` }
+}
+
+type Issue = z.core.$ZodIssue
+
+/** Of a choice between forms, what is wrong inside the one that the value is meant to be: the one that was read furthest. */
+function innermost(issue: Issue): Issue {
+  if (issue.code !== 'invalid_union') return issue
+  const firsts = issue.errors.flatMap(([first]) => (first ? [innermost(first)] : []))
+  const furthest = firsts.reduce<Issue | undefined>(
+    (best, one) => (one.path.length > (best?.path.length ?? 0) ? one : best),
+    undefined,
+  )
+  return furthest ? { ...furthest, path: [...issue.path, ...furthest.path] } : issue
 }
 
 /** Names of the fields that a schema's object at `path` may have. */

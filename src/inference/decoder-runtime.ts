@@ -16,6 +16,8 @@ import { WeightStore } from './weight-store.js'
 /** How a model runs. */
 export interface LoadOptions {
   readonly threads?: number
+  /** Most positions of a sequence; default and at most the model's. */
+  readonly context?: number
   readonly provider?: 'cpu' | 'cuda' | 'webgpu' | 'coreml' | 'dml'
   /** Receives one line where something was not as asked (a provider that is not there). */
   readonly onNotice?: (line: string) => void

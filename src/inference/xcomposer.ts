@@ -52,7 +52,7 @@ export class XComposer implements AsyncDisposable {
    * @throws InputError when it is missing, broken, or inconsistent
    */
   static async load(dir: string = packagedModel, options: LoadOptions = {}): Promise<XComposer> {
-    const checkpoint = openModel(dir)
+    const checkpoint = withContext(openModel(dir), options.context)
     options.onOpened?.(checkpoint)
     const tokenizer = Tokenizer.load(tokenizerPath(checkpoint))
     const { vocabularySize } = checkpoint.config.decoder
@@ -159,4 +159,13 @@ export class XComposer implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose()
   }
+}
+
+/** The checkpoint with a shorter context. @throws InputError for a longer one */
+function withContext(checkpoint: OpenCheckpoint, context?: number): OpenCheckpoint {
+  const { config } = checkpoint
+  if (context === undefined) return checkpoint
+  if (!Number.isInteger(context) || context < 2 || context > config.maxLength)
+    throw new InputError(`context: got ${context}, expected 2 to ${config.maxLength}, which is what the model has`)
+  return { ...checkpoint, config: { ...config, maxLength: context } }
 }

@@ -45,7 +45,7 @@ export interface EngineOptions {
 export interface EngineRequest {
   /** An id of `models`. */
   readonly model: string
-  /** A dialogue (images as bytes), or a text that is continued as it stands. */
+  /** A dialogue (images as bytes; text that spells a control token or the place of an image is text), or a text that is continued as it stands. */
   readonly prompt:
     | { readonly kind: 'chat'; readonly messages: readonly ChatMessage[] }
     | { readonly kind: 'text'; readonly text: string }
