@@ -1,6 +1,6 @@
 /** `xcomposer serve`: the HTTP server as a process. */
 import { isLoopback } from '../server/access.js'
-import { createApp, DEFAULT_QUEUE, DEFAULT_SLOTS } from '../server/app.js'
+import { type App, createApp, DEFAULT_QUEUE, DEFAULT_SLOTS } from '../server/app.js'
 import { listen } from '../server/listen.js'
 import { LocalEngine } from '../server/local-engine.js'
 import { jsonLog } from '../server/log.js'
@@ -26,6 +26,7 @@ export const serveCommand: Command = {
     'cors-origin': { type: 'string', multiple: true },
     web: { type: 'boolean' },
     'no-web': { type: 'boolean' },
+    conversations: { type: 'string' },
   },
   help: `Usage: xcomposer serve [options]
 
@@ -44,6 +45,8 @@ ${modelHelp}
       --allow-host NAME      a name that a server on this machine is reached by, behind a proxy; may be given several times
       --cors-origin ORIGIN   pages of this origin may use the server; may be given several times
       --web, --no-web        serve the web app at / (default), or do not
+      --conversations FILE   where the web app keeps conversations (default: conversations.db in the user's data folder, or in
+                             XCOMPOSER_DATA)
 
 Example:
   xcomposer serve --port 8080
@@ -58,9 +61,11 @@ Example:
     const environmentKey = process.env.XCOMPOSER_API_KEY
     const apiKeys = [...args.texts('api-key'), ...(environmentKey ? [environmentKey] : [])]
     const log = jsonLog(io.err)
+    const conversations = args.text('conversations')
     const engine = new LocalEngine(await loadModel(args, io, 'model', slots, context))
+    let app: App | undefined
     try {
-      const app = createApp(engine, {
+      app = createApp(engine, {
         host,
         apiKeys,
         slots,
@@ -69,6 +74,7 @@ Example:
         allowedHosts: args.texts('allow-host'),
         corsOrigins: args.texts('cors-origin'),
         log,
+        ...(args.flag('no-web') ? {} : { web: { ...(conversations === undefined ? {} : { conversations }) } }),
       })
       const listening = await listen(app, { host, port })
       if (!isLoopback(host) && apiKeys.length === 0)
@@ -80,6 +86,7 @@ Example:
       await listening.drain(GRACE_MS)
       return 0
     } finally {
+      app?.close()
       await engine.close()
       log('info', 'ended')
     }

@@ -10,6 +10,7 @@ import { cacheStatistics, clearCaches } from './api/cache.js'
 import { chatCompletions } from './api/chat-completions.js'
 import { health, metricsText, readiness } from './api/health.js'
 import { listModels, oneModel } from './api/models.js'
+import { mountApp, type WebOptions } from './app-api/index.js'
 import { BodyBudget } from './body.js'
 import type { RequestContext, ServerContext, ServerEnv } from './context.js'
 import type { Engine } from './engine.js'
@@ -45,6 +46,8 @@ export interface AppOptions {
   readonly stallMs?: number
   /** Default: nothing is logged. */
   readonly log?: Log
+  /** Serves the web app at `/`; default: not. */
+  readonly web?: WebOptions
 }
 
 /** The application of a server, and what the command needs of it. */
@@ -55,6 +58,8 @@ export interface App {
   readonly active: number
   /** From now on new requests get 503. Resolves when the last one that runs is answered. */
   drain(): Promise<void>
+  /** Closes what the application opened. */
+  close(): void
 }
 
 export const DEFAULT_SLOTS = 4
@@ -94,6 +99,8 @@ export function createApp(engine: Engine, options: AppOptions = {}): App {
   app.get('/v1/cache', endpoint(cacheStatistics))
   app.delete('/v1/cache', endpoint(clearCaches))
 
+  const web = options.web && mountApp(app, (c) => c.get('cacheScope'), { onNotice: (line) => log('warn', line), ...options.web })
+
   app.notFound((c) => {
     const known = app.routes.filter(({ path, method }) => path === c.req.path && method !== 'ALL').map(({ method }) => method)
     const error =
@@ -119,6 +126,9 @@ export function createApp(engine: Engine, options: AppOptions = {}): App {
     drain() {
       server.draining = true
       return active.none()
+    },
+    close() {
+      web?.close()
     },
   }
 }
@@ -201,6 +211,8 @@ function around({ metrics, log }: ServerContext, active: ActiveRequests, paths: 
 /** Names of endpoints; what else clients ask for would fill metrics and logs. */
 function endpointOf(path: string, paths: ReadonlySet<string>): string {
   if (path.startsWith('/v1/models/')) return '/v1/models/:id'
+  const [, group] = /^\/(app|assets)\//.exec(path) ?? []
+  if (group) return `/${group}/*`
   return paths.has(path) ? path : 'other'
 }
 
@@ -220,7 +232,7 @@ function admitted(server: ServerContext, hosts: HostRules, keys: ApiKeys) {
         return c.body(null, 204)
       }
     }
-    const guarded = (c.req.path.startsWith('/v1/') || c.req.path === '/metrics') && !OPEN_PATHS.has(c.req.path)
+    const guarded = (/^\/(v1|app)\//.test(c.req.path) || c.req.path === '/metrics') && !OPEN_PATHS.has(c.req.path)
     const scope = guarded ? keys.check(headers) : ''
     c.set('cacheScope', scope)
     c.set('client', scope || (c.env.incoming?.socket.remoteAddress ?? ''))

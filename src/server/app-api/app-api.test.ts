@@ -5,20 +5,21 @@ import { join } from 'node:path'
 import { Hono } from 'hono'
 import Database from 'libsql'
 import sharp from 'sharp'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openStoredZip } from '../../checkpoint/torch-zip.js'
+import type { ServerEnv } from '../context.js'
 import { type MountedApp, mountApp } from './index.js'
 import { ConversationStore } from './store.js'
 
 let dir: string
 let mounted: MountedApp
-let app: Hono
+let app: Hono<ServerEnv>
 const scopeOf = (c: { req: { header(name: string): string | undefined } }) => c.req.header('x-scope') ?? ''
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'app-api-'))
-  app = new Hono()
-  mounted = mountApp(app, { conversations: join(dir, 'kept', 'conversations.db'), web: dir, scopeOf })
+  app = new Hono<ServerEnv>()
+  mounted = mountApp(app, scopeOf, { conversations: join(dir, 'kept', 'conversations.db'), files: dir })
 })
 afterEach(() => {
   mounted.close()
@@ -135,7 +136,7 @@ describe('conversations', () => {
     later.delete('', 'other-conversation')
     expect(later.readImage('', image.id)).toBeUndefined()
     later.close()
-    mounted = mountApp(new Hono(), { conversations: ':memory:', web: dir })
+    mounted = mountApp(new Hono<ServerEnv>(), scopeOf, { conversations: ':memory:', files: dir })
   })
 
   it('of one key are not seen with another', async () => {
@@ -151,8 +152,8 @@ describe('conversations', () => {
   it('are kept when the server starts again', async () => {
     const { id } = await conversation()
     mounted.close()
-    app = new Hono()
-    mounted = mountApp(app, { conversations: join(dir, 'kept', 'conversations.db'), web: dir, scopeOf })
+    app = new Hono<ServerEnv>()
+    mounted = mountApp(app, scopeOf, { conversations: join(dir, 'kept', 'conversations.db'), files: dir })
     expect((await call('GET', `/app/conversations/${id}`)).value.messages).toHaveLength(3)
   })
 })
@@ -193,6 +194,16 @@ describe('what cannot be kept is refused in one line', () => {
     expect((await put('text/plain', '{}')).status).toBe(400)
     expect((await put('application/json', '{')).status).toBe(400)
     expect((await call('GET', '/app/elsewhere')).status).toBe(404)
+  })
+
+  it('a data folder that cannot be written, with a notice, when no file was named', async () => {
+    writeFileSync(join(dir, 'no-folder'), '')
+    vi.stubEnv('XCOMPOSER_DATA', join(dir, 'no-folder'))
+    const notices: string[] = []
+    const other = mountApp(new Hono<ServerEnv>(), scopeOf, { files: dir, onNotice: (line) => notices.push(line) })
+    expect(notices).toEqual([expect.stringMatching(/conversations\.db: cannot be used .*in memory alone$/)])
+    other.close()
+    vi.unstubAllEnvs()
   })
 
   it('a file that is no database, or of a newer version', () => {
@@ -252,8 +263,8 @@ describe('the pages of the app', () => {
     mkdirSync(join(web, 'assets'), { recursive: true })
     writeFileSync(join(web, 'index.html'), '<!doctype html><title>x</title>')
     writeFileSync(join(web, 'assets', 'main-abc.js'), 'export {}'.repeat(100))
-    app = new Hono()
-    mounted = mountApp(app, { conversations: ':memory:', web })
+    app = new Hono<ServerEnv>()
+    mounted = mountApp(app, scopeOf, { conversations: ':memory:', files: web })
     const page = await app.request('/')
     const policy = page.headers.get('content-security-policy') ?? ''
     expect(policy).toContain("script-src 'self';")

@@ -2,11 +2,12 @@
  * The web app's own part of the HTTP interface, below `/app/`: conversations, their messages and images, export. Bodies are checked here;
  * errors are objects of OpenAI's form, as everywhere in this server.
  */
-import { type Context, Hono } from 'hono'
+import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { z } from 'zod'
 import { InputError } from '../../common/errors.js'
 import { firstIssue } from '../../common/schema-issue.js'
+import type { RequestContext, ServerEnv } from '../context.js'
 import { exportConversation } from './export.js'
 import { conversationSchema, ID, IMAGE_ID, messageSchema } from './records.js'
 import type { ConversationStore } from './store.js'
@@ -18,8 +19,8 @@ const MAX_JSON_BYTES = 8_000_000
 const MAX_LISTED = 500
 
 /** @param scopeOf whose conversations a request may see: a hash of its API key, or '' */
-export function appRoutes(store: ConversationStore, scopeOf: (c: Context) => string): Hono {
-  const app = new Hono()
+export function appRoutes(store: ConversationStore, scopeOf: (c: RequestContext) => string): Hono<ServerEnv> {
+  const app = new Hono<ServerEnv>()
   app.use(async (c, next) => {
     await next()
     if (!c.res.headers.has('cache-control')) c.header('cache-control', 'no-store')
@@ -47,7 +48,7 @@ export function appRoutes(store: ConversationStore, scopeOf: (c: Context) => str
     maxSize: MAX_IMAGE_BYTES,
     onError: (c) => failure(c, 413, `an image of more than ${MAX_IMAGE_BYTES} bytes`),
   })
-  const id = (c: Context, name = 'id') => checked(ID, c.req.param(name), name)
+  const id = (c: RequestContext, name = 'id') => checked(ID, c.req.param(name), name)
 
   app.get('/conversations', (c) => {
     const limit = checked(z.coerce.number().int().min(1).max(MAX_LISTED), c.req.query('limit') ?? 200, 'limit')
@@ -101,12 +102,12 @@ export function appRoutes(store: ConversationStore, scopeOf: (c: Context) => str
   return app
 }
 
-function failure(c: Context, status: 400 | 404 | 413 | 415 | 503 | 507, message: string): Response {
+function failure(c: RequestContext, status: 400 | 404 | 413 | 415 | 503 | 507, message: string): Response {
   const type = status >= 500 ? 'server_error' : 'invalid_request_error'
   return c.json({ error: { message, type, param: null, code: null } }, status)
 }
 
-async function body(c: Context): Promise<unknown> {
+async function body(c: RequestContext): Promise<unknown> {
   // A page of another origin can send a form without asking, but not this type.
   if (!/^application\/json\b/i.test(c.req.header('content-type') ?? ''))
     throw new InputError('content-type: expected application/json')

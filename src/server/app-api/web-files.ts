@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
-import type { Context, Hono } from 'hono'
+import type { Hono } from 'hono'
+import type { RequestContext, ServerEnv } from '../context.js'
 
 /**
  * Scripts, styles and requests of this origin alone, no inline script or style, no eval, no frame around it. What is set as HTML must have
@@ -72,8 +73,8 @@ export function readWebFiles(dir: string): ReadonlyMap<string, WebFile> {
 }
 
 /** Serves the files at their paths, and says how to build them where there are none. */
-export function serveWebFiles(app: Hono, files: ReadonlyMap<string, WebFile>): void {
-  const serve = (c: Context, file: WebFile) => {
+export function serveWebFiles(app: Hono<ServerEnv>, files: ReadonlyMap<string, WebFile>): void {
+  const serve = (c: RequestContext, file: WebFile) => {
     const accepted = c.req.header('accept-encoding') ?? ''
     const coding = (['br', 'gzip'] as const).find((name) => file[name] && new RegExp(`\\b${name}\\b`).test(accepted))
     const headers: Record<string, string> = {
