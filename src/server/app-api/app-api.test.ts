@@ -113,6 +113,8 @@ describe('conversations', () => {
     expect(await found('0%')).toEqual(['english-01'])
     expect(await found('%')).toEqual(['english-01'])
     expect(await found('"" OR x*')).toEqual([])
+    const { value } = await call('GET', '/app/conversations')
+    expect(value.conversations.find(({ id }: { id: string }) => id === 'chinese-01').excerpt).toBe('蒙古国的首都是乌兰巴托。')
     expect((await found('')).sort()).toEqual(['chinese-01', 'english-01'])
   })
 

@@ -69,7 +69,7 @@ export interface ConversationSummary {
   readonly title: string
   /** Milliseconds since 1970. */
   readonly updated: number
-  /** Around what was searched for. */
+  /** Around what was searched for, or of the last message. */
   readonly excerpt?: string
 }
 

@@ -69,10 +69,13 @@ export class ConversationStore {
   list(scope: string, query = '', limit = 200): ConversationSummary[] {
     const terms = searchTerms(query)
     if (terms.all.length === 0) {
-      return this.#all('select id, title, updated from conversations where scope = ? order by updated desc limit ?', [
-        scope,
-        limit,
-      ])
+      const newest = this.#all<Omit<ConversationSummary, 'excerpt'> & { text: string | null }>(
+        `select id, title, updated,
+           (select substr(text, 1, 400) from messages where messages.scope = c.scope and conversation = c.id and messages.id = c.leaf) as text
+         from conversations c where scope = ? order by updated desc limit ?`,
+        [scope, limit],
+      )
+      return newest.map(({ text, ...summary }) => (text ? { ...summary, excerpt: excerpt(text, terms) } : summary))
     }
     const found = this.#matches(scope, terms, limit)
     return found.map(({ id, title, updated, text }) => {

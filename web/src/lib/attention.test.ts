@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { brightness, meanOf, summaryOf } from './attention'
+import { brightness, meanOf, mostAttended } from './attention'
 
 describe('attention over image tokens', () => {
   it('is averaged place by place', () => {
@@ -12,12 +12,11 @@ describe('attention over image tokens', () => {
     expect(meanOf([])).toEqual([])
   })
 
-  it('is summed up by its share and its most attended place', () => {
-    const { share, at, part } = summaryOf([0.1, 0.3, 0])
-    expect(share).toBeCloseTo(0.4)
+  it('has a most attended place', () => {
+    const { at, part } = mostAttended([0.1, 0.3, 0])
     expect(at).toBe(1)
     expect(part).toBeCloseTo(0.75)
-    expect(summaryOf([0, 0])).toEqual({ share: 0, at: 0, part: 0 })
+    expect(mostAttended([0, 0])).toEqual({ at: 0, part: 0 })
   })
 
   it('is shown from dark to bright, the most attended place being brightest', () => {

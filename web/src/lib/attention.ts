@@ -6,11 +6,11 @@ export function meanOf(maps: readonly (readonly number[])[]): number[] {
   return first.map((_, i) => maps.reduce((sum, map) => sum + (map[i] ?? 0), 0) / maps.length)
 }
 
-/** The share of all attention that is on the picture, and the most attended place: its index and its part of that share. */
-export function summaryOf(map: readonly number[]): { share: number; at: number; part: number } {
-  const share = map.reduce((sum, value) => sum + value, 0)
+/** The most attended place: its index, and its part of what all places have. */
+export function mostAttended(map: readonly number[]): { at: number; part: number } {
+  const sum = map.reduce((total, value) => total + value, 0)
   const at = map.reduce((best, value, i) => (value > (map[best] ?? 0) ? i : best), 0)
-  return { share, at, part: share > 0 ? (map[at] ?? 0) / share : 0 }
+  return { at, part: sum > 0 ? (map[at] ?? 0) / sum : 0 }
 }
 
 /** Shares as 0..1, the most attended place being 1; small ones are lifted so that the eye can tell them from none. */

@@ -23,6 +23,7 @@ const en = {
 
   welcome: 'Ask about a picture',
   welcomeMore: 'Drop one anywhere, paste it, or start with an example. Everything stays on this computer.',
+  welcomeTouch: 'Take one, pick one, or start with an example. Everything stays between you and your server.',
   welcomeText: 'Ask a question',
   welcomeTextMore: 'This model reads text only. Everything stays on this computer.',
   examples: 'Examples',
@@ -77,7 +78,7 @@ const en = {
 
   away: 'The server is away. Trying again…',
   starting: 'The model is starting…',
-  back: 'The server is back.',
+  status: { away: 'Away', starting: 'Starting' },
   keyTitle: 'This server asks for a key',
   keyMore: 'The key was chosen when the server was started (--api-key). It stays in this browser.',
   key: 'Key',
@@ -155,7 +156,8 @@ const en = {
   attentionShare: (percent: string) => `${percent} of the attention went to the picture`,
   attentionSummary: (place: string, share: string) => `Most attended: ${place}, ${share} of the picture's attention`,
   place: (row: number, column: number) => `row ${row}, column ${column}`,
-  noAttention: 'This token has no attention to show.',
+  noAttention: 'The image tokens of this model have no place on the picture.',
+  tilesOf: (n: number) => `Picture ${n}, tiles`,
   sure: 'How sure it was',
   sureMore: 'The chosen token and the likeliest alternatives in its place.',
   chosen: 'chosen',
@@ -194,6 +196,7 @@ const zh: Words = {
 
   welcome: '问一张图片',
   welcomeMore: '把图片拖到任意位置、粘贴，或从一个例子开始。一切都留在这台电脑上。',
+  welcomeTouch: '拍一张、选一张，或从一个例子开始。一切只在你和你的服务器之间。',
   welcomeText: '提一个问题',
   welcomeTextMore: '这个模型只读文字。一切都留在这台电脑上。',
   examples: '例子',
@@ -247,7 +250,7 @@ const zh: Words = {
 
   away: '连不上服务器，正在重试……',
   starting: '模型正在启动……',
-  back: '服务器恢复了。',
+  status: { away: '离线', starting: '启动中' },
   keyTitle: '这个服务器需要密钥',
   keyMore: '密钥在启动服务器时设定（--api-key），只保存在这个浏览器里。',
   key: '密钥',
@@ -324,7 +327,8 @@ const zh: Words = {
   attentionShare: (percent) => `${percent} 的注意力在图片上`,
   attentionSummary: (place, share) => `最受关注：${place}，占图片注意力的 ${share}`,
   place: (row, column) => `第 ${row} 行第 ${column} 列`,
-  noAttention: '这个词元没有可显示的注意力。',
+  noAttention: '这个模型的图像词元在图片上没有位置。',
+  tilesOf: (n) => `图片 ${n}，分块`,
   sure: '它有多大把握',
   sureMore: '选中的词元，以及同一位置上最可能的其他词元。',
   chosen: '选中',

@@ -115,10 +115,13 @@ export function keepMessage(conversation: string, { id, created: _, ...fields }:
 
 function set(conversation: Conversation): void {
   opened.value = new Map(opened.value).set(conversation.id, conversation)
-  const { id, title, updated } = conversation
+  const { id, title, updated, leaf, messages } = conversation
   if (searchText.value !== '' || !summaries.value) return
   const others = summaries.value.filter((summary) => summary.id !== id)
-  summaries.value = [{ id, title, updated }, ...others].sort((a, b) => b.updated - a.updated)
+  const last = messages.find((message) => message.id === leaf)
+  // The list shows one line of the last message.
+  const excerpt = last?.text.slice(0, 100) ?? ''
+  summaries.value = [{ id, title, updated, excerpt }, ...others].sort((a, b) => b.updated - a.updated)
 }
 
 interface Write {

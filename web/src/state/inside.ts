@@ -5,26 +5,45 @@ import { modelMessages } from './answers'
 import { opened } from './conversations'
 import { model } from './models'
 
-export interface InsideToken {
+interface TokenProbability {
   readonly id: number
   readonly text: string
+  /** 0 to 1. */
   readonly probability: number
-  readonly alternatives: readonly { readonly text: string; readonly probability: number }[]
 }
 
-/** Of `POST /v1/inside`. */
+export interface InsideToken extends TokenProbability {
+  /** The most probable tokens in this place, the chosen one often among them. */
+  readonly alternatives: readonly TokenProbability[]
+}
+
+/** A grid of image tokens, row by row; a tiled model sees an image as a whole and as tiles. */
+export interface ImageView {
+  /** Counts the images of the messages from 0. */
+  readonly image: number
+  readonly kind: 'whole' | 'tiles'
+  readonly rows: number
+  readonly columns: number
+  /** False where tokens show no place of their own. */
+  readonly placed: boolean
+}
+
+/** Of `POST /v1/inside`, as `lookInside` gives it. */
 export interface Inside {
-  /** Image tokens of each image, as they stand. */
-  readonly grid: { readonly h: number; readonly w: number }
-  readonly layers: number
   readonly tokens: readonly InsideToken[]
-  /** [layer][token][image][h * w], mean of the heads; shares of all attention of the token. */
-  readonly attention: readonly (readonly (readonly (readonly number[])[])[])[]
+  readonly views: readonly ImageView[]
+  readonly attention: {
+    readonly layers: readonly number[]
+    /** [layers][tokens][views][rows * columns]: weight of each cell, mean over heads. */
+    readonly image: readonly (readonly (readonly (readonly number[])[])[])[]
+    /** [layers][tokens]: weight of all image tokens. */
+    readonly imageShare: readonly (readonly number[])[]
+  }
   /** The same question with the low-rank path of image tokens switched off; absent where the model has none. */
-  readonly ploraOff?: {
-    readonly tokens: readonly { readonly text: string; readonly probability: number }[]
+  readonly adapterOff?: {
+    readonly text: string
     /** How probable each token of the answer is without the path. */
-    readonly teacherForced: readonly number[]
+    readonly sameAnswer: readonly number[]
   }
 }
 

@@ -7,7 +7,7 @@ import { addFiles, imageFiles } from '../state/draft'
 import { go, type Route, route } from '../state/route'
 import { ChatPage } from './chat'
 import { focusComposer } from './composer'
-import { dialog, drawer } from './dialogs'
+import { closeDrawer, dialog, drawer, openDrawer } from './dialogs'
 import { IconButton } from './icons'
 import { InsidePage } from './inside'
 import { Settings } from './settings'
@@ -30,12 +30,12 @@ export function App({ onKey }: { onKey: () => void }) {
       </button>
       <Sidebar />
       {drawer.value && <div class="shade" />}
-      <div class="page">
-        <div class="topbar">
-          <IconButton icon="menu" name={t.value.menu} aria-expanded={drawer.value} onClick={() => (drawer.value = true)} />
+      <div class="page" inert={drawer.value}>
+        <header class="topbar">
+          <IconButton id="menu" icon="menu" name={t.value.menu} aria-expanded={drawer.value} onClick={() => openDrawer()} />
           <span class="topbar-title">XComposer</span>
           <IconButton icon="plus" name={t.value.newChat} onClick={() => go({ page: 'chat' })} />
-        </div>
+        </header>
         <div role="status">
           {connection.value !== 'ready' && (
             <p class="banner">
@@ -109,7 +109,7 @@ function useKeyboard(): void {
         event.preventDefault()
         action()
       }
-      if (event.key === 'Escape' && drawer.value) return run(() => (drawer.value = false))
+      if (event.key === 'Escape' && drawer.value) return run(closeDrawer)
       if (event.ctrlKey || event.metaKey || document.querySelector('dialog[open]')) return
       if (event.altKey && event.code === 'KeyN') return run(newChat)
       if (event.altKey && event.code === 'KeyK') return run(focusSearch)
@@ -136,6 +136,5 @@ function newChat(): void {
 }
 
 function focusSearch(): void {
-  drawer.value = true
-  document.getElementById('search')?.focus()
+  openDrawer('#search')
 }

@@ -7,8 +7,24 @@ export type OpenDialog =
   | { readonly name: 'image'; readonly url: string; readonly alt: string }
 
 export const dialog = signal<OpenDialog | undefined>(undefined)
-/** The list of conversations, where it is not always there (phones). */
+/** Whether the left column slid in, where it is not always there (phones). */
 export const drawer = signal(false)
+/** As in style.css. */
+const narrow = matchMedia('(max-width: 56rem)')
+narrow.addEventListener('change', () => {
+  drawer.value = false
+})
+
+/** Lets the left column slide in, where it does not stand anyway, with the focus in it. */
+export function openDrawer(focus = '.drawer-close'): void {
+  drawer.value = narrow.matches
+  requestAnimationFrame(() => document.querySelector<HTMLElement>(focus)?.focus())
+}
+
+export function closeDrawer(): void {
+  drawer.value = false
+  requestAnimationFrame(() => document.getElementById('menu')?.focus())
+}
 
 export function closeDialog(): void {
   dialog.value = undefined

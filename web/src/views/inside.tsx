@@ -2,12 +2,12 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { RefusedError } from '../lib/api'
-import { brightness, meanOf, summaryOf } from '../lib/attention'
+import { brightness, meanOf, mostAttended } from '../lib/attention'
 import { percent } from '../lib/format'
 import { t } from '../lib/words'
 import { branch, current, type Message } from '../state/conversations'
 import { imageUrl } from '../state/images'
-import { type Inside, insideOf } from '../state/inside'
+import { type ImageView, type Inside, insideOf } from '../state/inside'
 import { go, route } from '../state/route'
 import { Icon } from './icons'
 
@@ -101,14 +101,19 @@ function Empty({ title, text, children }: { title: string; text: string; childre
 }
 
 function Panels({ inside, images, answer }: { inside: Inside; images: readonly string[]; answer: Message }) {
+  const { views, attention } = inside
   const [token, setToken] = useState(0)
   const [layer, setLayer] = useState(0)
-  const [image, setImage] = useState(images.length - 1)
+  const [chosenView, setView] = useState(views.length - 1)
   const chosen = inside.tokens[token]
-  const maps = inside.attention.map((layerMaps) => layerMaps[token]?.[image] ?? [])
+  const view = views[chosenView]
+  const layers = attention.layers.length
   // 0: the mean of all; then one by one.
-  const map = layer === 0 ? meanOf(maps) : (maps[layer - 1] ?? [])
+  const shownLayers = layer === 0 ? attention.layers.map((_, i) => i) : [layer - 1]
+  const map = meanOf(shownLayers.map((i) => attention.image[i]?.[token]?.[chosenView] ?? []))
+  const [share = 0] = meanOf(shownLayers.map((i) => [attention.imageShare[i]?.[token] ?? 0]))
   if (!chosen) return <Empty title={t.value.emptyAnswer} text={answer.text} />
+  const layerName = layer === 0 ? t.value.allLayers : t.value.layerOf(layer, layers)
   return (
     <>
       <section class="panel tokens-panel" aria-labelledby="tokens-title">
@@ -119,28 +124,28 @@ function Panels({ inside, images, answer }: { inside: Inside; images: readonly s
       <div class="inside-columns">
         <section class="panel" aria-labelledby="attention-title">
           <h2 id="attention-title">{t.value.attention}</h2>
-          <p class="note">{t.value.attentionMore(shown(chosen.text))}</p>
-          <HeatMap id={images[image] ?? ''} map={map} width={inside.grid.w} height={inside.grid.h} />
-          {images.length > 1 && (
+          <p class="note">{view?.placed ? t.value.attentionMore(shown(chosen.text)) : t.value.noAttention}</p>
+          {view && <HeatMap id={images[view.image] ?? ''} view={view} map={map} share={share} />}
+          {views.length > 1 && (
             <div class="segments">
-              {images.map((id, i) => (
-                <button key={`${i} ${id}`} type="button" aria-pressed={i === image} onClick={() => setImage(i)}>
-                  {t.value.picture(i + 1)}
+              {views.map(({ image, kind }, i) => (
+                <button key={`${image} ${kind}`} type="button" aria-pressed={i === chosenView} onClick={() => setView(i)}>
+                  {kind === 'tiles' ? t.value.tilesOf(image + 1) : t.value.picture(image + 1)}
                 </button>
               ))}
             </div>
           )}
           <div class="slider">
             <label for="layer">{t.value.layer}</label>
-            <output for="layer">{layer === 0 ? t.value.allLayers : t.value.layerOf(layer, inside.layers)}</output>
+            <output for="layer">{layerName}</output>
             <input
               id="layer"
               type="range"
               min={0}
-              max={inside.layers}
+              max={layers}
               step={1}
               value={layer}
-              aria-valuetext={layer === 0 ? t.value.allLayers : t.value.layerOf(layer, inside.layers)}
+              aria-valuetext={layerName}
               onInput={({ currentTarget }) => setLayer(Number(currentTarget.value))}
             />
           </div>
@@ -204,33 +209,36 @@ function Tokens({ inside, token, onChoose }: { inside: Inside; token: number; on
 }
 
 /** The picture, darkened where the token did not look. */
-function HeatMap({ id, map, width, height }: { id: string; map: readonly number[]; width: number; height: number }) {
+function HeatMap(props: { id: string; view: ImageView; map: readonly number[]; share: number }) {
+  const { id, view, map, share } = props
+  const { rows, columns, placed } = view
   const canvas = useRef<HTMLCanvasElement>(null)
   const url = imageUrl(id).value
-  const { share, at, part } = summaryOf(map)
+  const { at, part } = mostAttended(map)
   useEffect(() => {
     const context = canvas.current?.getContext('2d')
-    if (!context || map.length !== width * height) return
-    const pixels = context.createImageData(width, height)
+    if (!context || map.length !== rows * columns) return
+    const pixels = context.createImageData(columns, rows)
     brightness(map).forEach((bright, i) => {
       // A warm light where it looked, dusk elsewhere: to be told apart without colours too.
       pixels.data.set(bright > 0.5 ? [255, 150, 40, (bright - 0.5) * 150] : [20, 16, 12, (0.5 - bright) * 2 * 205], i * 4)
     })
     context.putImageData(pixels, 0, 0)
   })
-  if (map.length === 0) return <p class="note">{t.value.noAttention}</p>
-  const place = t.value.place(Math.floor(at / width) + 1, (at % width) + 1)
+  const place = t.value.place(Math.floor(at / columns) + 1, (at % columns) + 1)
   return (
     <figure class="heat">
       <div class="heat-frame">
         {url && <img src={url} alt="" />}
-        <canvas
-          ref={canvas}
-          width={width}
-          height={height}
-          role="img"
-          aria-label={t.value.attentionSummary(place, percent(part))}
-        />
+        {placed && (
+          <canvas
+            ref={canvas}
+            width={columns}
+            height={rows}
+            role="img"
+            aria-label={t.value.attentionSummary(place, percent(part))}
+          />
+        )}
       </div>
       <figcaption>{t.value.attentionShare(percent(share))}</figcaption>
     </figure>
@@ -238,7 +246,7 @@ function HeatMap({ id, map, width, height }: { id: string; map: readonly number[
 }
 
 function Bars({ token }: { token: Inside['tokens'][number] }) {
-  const others = token.alternatives.filter(({ text }) => text !== token.text)
+  const others = token.alternatives.filter(({ id }) => id !== token.id)
   const rows = [
     { text: token.text, probability: token.probability, chosen: true },
     ...others.map((other) => ({ ...other, chosen: false })),
@@ -262,7 +270,7 @@ function Bars({ token }: { token: Inside['tokens'][number] }) {
 }
 
 function Plora({ inside, answer }: { inside: Inside; answer: Message }) {
-  const off = inside.ploraOff
+  const off = inside.adapterOff
   return (
     <section class="panel" aria-labelledby="plora-title">
       <h2 id="plora-title">{t.value.plora}</h2>
@@ -276,12 +284,7 @@ function Plora({ inside, answer }: { inside: Inside; answer: Message }) {
             </div>
             <div class="side">
               <h3>{t.value.ploraOff}</h3>
-              <p>
-                {off.tokens
-                  .map(({ text }) => text)
-                  .join('')
-                  .trim() || t.value.emptyAnswer}
-              </p>
+              <p>{off.text.trim() || t.value.emptyAnswer}</p>
             </div>
           </div>
           <h3>{t.value.ploraTokens}</h3>
@@ -300,7 +303,7 @@ function Plora({ inside, answer }: { inside: Inside; answer: Message }) {
                   <tr key={`${i} ${text}`}>
                     <th scope="row">{shown(text)}</th>
                     <Cell share={probability} kind="on" />
-                    <Cell share={off.teacherForced[i] ?? 0} kind="off" />
+                    <Cell share={off.sameAnswer[i] ?? 0} kind="off" />
                   </tr>
                 ))}
               </tbody>

@@ -132,6 +132,7 @@ function Answer({ message, last }: { message: Message; last: boolean }) {
       {!writing && state === 'length' && <p class="ending">{t.value.tooLong}</p>}
       {!writing && (
         <div class={`tools ${last ? 'always' : ''}`}>
+          <Numbers message={message} />
           <Versions message={message} />
           <CopyButton text={text} />
           <IconButton icon="retry" name={t.value.retry} onClick={() => retry(conversation, message)} />
@@ -140,7 +141,6 @@ function Answer({ message, last }: { message: Message; last: boolean }) {
               {t.value.lookInside}
             </button>
           )}
-          <Numbers message={message} />
         </div>
       )}
     </article>

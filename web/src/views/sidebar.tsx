@@ -7,7 +7,7 @@ import { t } from '../lib/words'
 import { currentId, loadSummaries, searchText, summaries } from '../state/conversations'
 import { model } from '../state/models'
 import { addressOf, type Route, route } from '../state/route'
-import { dialog, drawer } from './dialogs'
+import { closeDrawer, dialog, drawer } from './dialogs'
 import { Icon, IconButton, type IconName, Mark } from './icons'
 
 /** The pages of the app, in the order of the navigation; a new one is a line here, and one in `app.tsx`. */
@@ -30,7 +30,7 @@ export function Sidebar() {
           <Mark />
           <span>XComposer</span>
         </a>
-        <IconButton icon="close" class="drawer-close" name={t.value.close} onClick={() => (drawer.value = false)} />
+        <IconButton icon="close" class="drawer-close" name={t.value.close} onClick={closeDrawer} />
       </div>
       <a href="#/chat" class="new-chat">
         <Icon name="plus" />
@@ -72,7 +72,7 @@ export function Sidebar() {
       <footer class="sidebar-foot">
         <p class={`status ${connection.value}`}>
           <span class="dot" aria-hidden="true" />
-          {connection.value === 'ready' ? (model.value?.id ?? '') : t.value[connection.value]}
+          {connection.value === 'ready' ? (model.value?.id ?? '') : t.value.status[connection.value]}
         </p>
         <IconButton
           icon="globe"

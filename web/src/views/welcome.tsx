@@ -17,6 +17,9 @@ const examples = [
   { picture: pie, en: 'What kind of chart is this?', zh: '这是什么图表？' },
 ] as const
 
+/** Where nothing is dropped or pasted. */
+const touch = matchMedia('(pointer: coarse)')
+
 async function askExample(picture: string, question: string): Promise<void> {
   try {
     const { id } = await storeImage(await (await fetch(picture)).blob())
@@ -31,7 +34,7 @@ export function Welcome() {
   return (
     <div class="welcome">
       <h1>{sees.value ? t.value.welcome : t.value.welcomeText}</h1>
-      <p class="lead">{sees.value ? t.value.welcomeMore : t.value.welcomeTextMore}</p>
+      <p class="lead">{sees.value ? (touch.matches ? t.value.welcomeTouch : t.value.welcomeMore) : t.value.welcomeTextMore}</p>
       <Composer />
       {sees.value && (
         <section aria-label={t.value.examples}>
