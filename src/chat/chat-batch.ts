@@ -9,16 +9,16 @@ import type { Sequence } from '../inference/sequence.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import { ChatAnswer } from './answer.js'
 import { chat } from './chat.js'
-import { encodeOpened } from './images.js'
+import { encodeOpened, seenImages } from './images.js'
 import type { ChatMessage } from './messages.js'
 import { type ChatOptions, checkAnswerOptions, generation } from './options.js'
 import { type OpenedRequest, openRequest, positions } from './request.js'
 import { type ChatResult, type Clock, chatResult } from './result.js'
 import { write } from './write.js'
 
-const notInBatches = ['beams', 'lookup', 'draft', 'overflow'] as const
+const notInBatches = ['beams', 'lookup', 'draft', 'overflow', 'onToken'] as const
 
-/** As for one answer. Beams and speculation are themselves several sequences, so they are not among a batch's options. */
+/** As for one answer. Beams and speculation are themselves several sequences, so they are not among a batch's options; nor is what hears of tokens without knowing whose they are. */
 export type ChatBatchOptions = Omit<ChatOptions, (typeof notInBatches)[number]>
 
 /**
@@ -71,7 +71,7 @@ export async function chatBatch(
 /** One row's answer; the row leaves the batch at its end. */
 async function* continueRow(
   model: XComposer,
-  { parts }: OpenedRequest,
+  { parts, images }: OpenedRequest,
   { logits, row }: { readonly logits: Float32Array; readonly row: Sequence },
   options: ChatBatchOptions,
   check: AbortCheck,
@@ -79,7 +79,8 @@ async function* continueRow(
 ): AsyncGenerator<string, ChatResult, void> {
   try {
     const { usage, settings } = generation(model, parts, options)
-    return chatResult(usage, yield* write(model, generate(logits, row, { ...settings, signal: check }), options), clock)
+    const written = yield* write(model, generate(logits, row, { ...settings, signal: check }), options)
+    return chatResult(usage, written, clock, seenImages(images))
   } finally {
     row.dispose()
   }

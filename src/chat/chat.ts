@@ -8,7 +8,7 @@ import type { Proposer } from '../generate/speculative/speculative.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import { ChatAnswer } from './answer.js'
 import { continuePrompt } from './continue.js'
-import { encodeOpened } from './images.js'
+import { encodeOpened, seenImages } from './images.js'
 import type { ChatMessage } from './messages.js'
 import { type ChatOptions, checkAnswerOptions } from './options.js'
 import { type OpenedRequest, openAgain, openRequest, positions } from './request.js'
@@ -51,7 +51,8 @@ async function* answer(
   const clock = { began, encoded: performance.now() }
   const draft = options.draft && (await openDraft(options.draft, opened, options, check))
   try {
-    return yield* continuePrompt(model, { parts: opened.parts, features, clock }, options, check, draft?.proposer)
+    const prompt = { parts: opened.parts, features, clock, images: seenImages(opened.images) }
+    return yield* continuePrompt(model, prompt, options, check, draft?.proposer)
   } finally {
     draft?.close()
   }

@@ -7,6 +7,7 @@ import { generateWithLookup } from '../generate/speculative/prompt-lookup.js'
 import { generateSpeculatively, type Proposer } from '../generate/speculative/speculative.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import type { PromptPart } from '../text/prompt.js'
+import type { SeenImage } from './image-cache.js'
 import { type ChatOptions, generation } from './options.js'
 import { type ChatResult, type Clock, chatResult } from './result.js'
 import { write, writeByBeams } from './write.js'
@@ -18,6 +19,8 @@ export interface EncodedPrompt {
   readonly features: readonly Float32Array[]
   /** When the request began and when its images were encoded (performance.now). */
   readonly clock: Omit<Clock, 'prefilled'>
+  /** How the images were seen, for the result. */
+  readonly images?: readonly SeenImage[]
 }
 
 /**
@@ -27,7 +30,7 @@ export interface EncodedPrompt {
  */
 export async function* continuePrompt(
   model: XComposer,
-  { parts, features, clock }: EncodedPrompt,
+  { parts, features, clock, images }: EncodedPrompt,
   options: ChatOptions,
   check: AbortCheck,
   proposer?: Proposer,
@@ -49,7 +52,7 @@ export async function* continuePrompt(
         ? yield* writeByBeams(model, beamSearch(logits, sequence, { ...settings, beams: options.beams }), options.stop)
         : yield* write(model, steps(), options)
     finished = true
-    return chatResult(usage, written, { ...clock, prefilled })
+    return chatResult(usage, written, { ...clock, prefilled }, images)
   } finally {
     // A follow-up begins as this prompt did; a sequence that broke off in the middle is not to be trusted.
     if (finished) model.prefixes.put(sequence)

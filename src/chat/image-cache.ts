@@ -3,44 +3,91 @@
  * least recently used go when the budget is full. An image that is being encoded for one request is not encoded again for another.
  */
 
+/** How a model saw an image. */
+export interface SeenImage {
+  /** Pixels that the vision tower looked at: its square, or all tiles of the image. */
+  readonly width: number
+  readonly height: number
+  /** Positions of the image in the prompt. */
+  readonly tokens: number
+}
+
+/** An image as the decoder takes it. */
+export interface EncodedImage {
+  /** [tokens, hidden]. */
+  readonly rows: Float32Array
+  readonly seen: SeenImage
+}
+
+/** What is kept, and how often it was asked for. */
+export interface ImageCacheStatistics {
+  readonly entries: number
+  readonly bytes: number
+  readonly maxBytes: number
+  /** Images whose rows were there, or were being computed. */
+  readonly hits: number
+  readonly misses: number
+}
+
 export class ImageCache {
-  private readonly rows = new Map<string, Float32Array>()
-  private readonly pending = new Map<string, Promise<Float32Array>>()
+  private readonly images = new Map<string, EncodedImage>()
+  private readonly pending = new Map<string, Promise<EncodedImage>>()
   private bytes = 0
+  private hits = 0
+  private misses = 0
 
   /** @param maxBytes of all rows together; 0 keeps nothing */
   constructor(private readonly maxBytes = 256 * 2 ** 20) {}
 
-  get(key: string): Float32Array | undefined {
-    const found = this.rows.get(key)
+  /** What is kept of an image; where it is, that counts as a hit. */
+  get(key: string): EncodedImage | undefined {
+    const found = this.images.get(key)
     if (found) {
+      this.hits++
       // A Map keeps the order of insertion: the front is the least recently used.
-      this.rows.delete(key)
-      this.rows.set(key, found)
+      this.images.delete(key)
+      this.images.set(key, found)
     }
     return found
   }
 
-  set(key: string, rows: Float32Array): void {
-    if (rows.byteLength > this.maxBytes || this.rows.has(key)) return
-    this.rows.set(key, rows)
-    this.bytes += rows.byteLength
-    for (const [oldest, { byteLength }] of this.rows) {
+  set(key: string, image: EncodedImage): void {
+    const { byteLength } = image.rows
+    if (byteLength > this.maxBytes || this.images.has(key)) return
+    this.images.set(key, image)
+    this.bytes += byteLength
+    for (const [oldest, { rows }] of this.images) {
       if (this.bytes <= this.maxBytes) break
-      this.rows.delete(oldest)
-      this.bytes -= byteLength
+      this.images.delete(oldest)
+      this.bytes -= rows.byteLength
     }
   }
 
-  /** The rows, where they are known or being computed. */
-  find(key: string): Float32Array | Promise<Float32Array> | undefined {
-    return this.get(key) ?? this.pending.get(key)
+  /** The image, where it is known or being computed. */
+  find(key: string): Promise<EncodedImage> | undefined {
+    const known = this.get(key)
+    if (known) return Promise.resolve(known)
+    const pending = this.pending.get(key)
+    if (pending) this.hits++
+    return pending
   }
 
-  /** Notes that `rows` are being computed, and keeps them when they are there. */
-  begin(key: string, rows: Promise<Float32Array>): void {
-    this.pending.set(key, rows)
+  /** Notes that an image is being computed, and keeps it when it is there. */
+  begin(key: string, image: Promise<EncodedImage>): void {
+    this.misses++
+    this.pending.set(key, image)
     const done = (): void => void this.pending.delete(key)
-    rows.then((computed) => this.set(key, computed)).then(done, done)
+    image.then((computed) => this.set(key, computed)).then(done, done)
+  }
+
+  /** Forgets what is kept; what is being computed is kept when it is there. */
+  clear(): void {
+    this.images.clear()
+    this.bytes = 0
+  }
+
+  get statistics(): ImageCacheStatistics {
+    const { bytes, maxBytes, hits, misses } = this
+    return { entries: this.images.size, bytes, maxBytes, hits, misses }
   }
 }

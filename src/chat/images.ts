@@ -13,7 +13,7 @@ import { IMAGES_PER_PASS } from '../inference/vision-runtime.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import { DEFAULT_TILES } from '../model/config.js'
 import { imageTokens } from '../model/image-rows.js'
-import { ImageCache } from './image-cache.js'
+import { type EncodedImage, ImageCache, type SeenImage } from './image-cache.js'
 import type { NamedImage } from './messages.js'
 
 /** How images are prepared. */
@@ -22,6 +22,8 @@ export interface ImageOptions {
   readonly maxTiles?: number
   /** Default 'upright'; 'reference' to compare with the reference's numbers. */
   readonly reading?: Reading
+  /** Requests of different scopes share no rows of images: what one of them sent cannot be learned from how fast another is. Default ''. */
+  readonly cacheScope?: string
 }
 
 /** Rows of images seen before, by model: what an image is to one model is nothing to another. */
@@ -33,6 +35,7 @@ export interface OpenedImage {
   readonly key: string
   /** Positions that it takes in a prompt. */
   readonly tokens: number
+  readonly seen: SeenImage
   readonly rows?: Float32Array
   readonly pixels?: Float32Array | TiledPixels
 }
@@ -50,6 +53,11 @@ export async function encodeMessageImages(
   return encodeOpened(model, await openImages(model, named, options))
 }
 
+/** How images that were opened were seen, in order. */
+export function seenImages(images: readonly OpenedImage[]): SeenImage[] {
+  return images.map(({ seen }) => seen)
+}
+
 /** Reads and decodes images. @throws InputError as encodeMessageImages */
 export async function openImages(
   model: XComposer,
@@ -59,13 +67,13 @@ export async function openImages(
   if (images.length === 0) return []
   const { vision } = model.config
   if (!vision) throw new InputError(`${model.name}: this model has no vision tower; ask without images`)
-  const { reading = 'upright' } = options
+  const { reading = 'upright', cacheScope = '' } = options
   const opened = new Map<string, Promise<OpenedImage>>()
   return Promise.all(
     images.map(async (image) => {
       const { bytes, name } = await readImageSource(image.source, image.name)
       const tiles = vision.tiled ? (image.maxTiles ?? options.maxTiles ?? DEFAULT_TILES) : 0
-      const key = `${createHash('sha256').update(bytes).digest('hex')} ${tiles} ${reading}`
+      const key = `${createHash('sha256').update(bytes).digest('hex')} ${tiles} ${reading} ${cacheScope}`
       const found = opened.get(key) ?? open(key, bytes, name, tiles)
       opened.set(key, found)
       return found
@@ -74,10 +82,13 @@ export async function openImages(
 
   async function open(key: string, bytes: Uint8Array, name: string, tiles: number): Promise<OpenedImage> {
     const { imageSize } = vision as NonNullable<typeof vision>
-    const rows = cacheOf(model).get(key)
-    if (rows) return { key, rows, tokens: rows.length / model.config.decoder.hiddenSize }
+    const known = imageCacheOf(model).get(key)
+    if (known) return { key, ...known, tokens: known.seen.tokens }
     const pixels = await towerInput(bytes, { size: imageSize, maxTiles: tiles }, { name, reading })
-    return { key, pixels, tokens: imageTokens(model.config, pixels instanceof Float32Array ? undefined : pixels) }
+    const grid = pixels instanceof Float32Array ? undefined : pixels
+    const tokens = imageTokens(model.config, grid)
+    const [width, height] = [imageSize * (grid?.tilesWide ?? 1), imageSize * (grid?.tilesHigh ?? 1)]
+    return { key, pixels, tokens, seen: { width, height, tokens } }
   }
 }
 
@@ -87,32 +98,36 @@ export async function encodeOpened(
   images: readonly OpenedImage[],
   check?: AbortCheck,
 ): Promise<Float32Array[]> {
-  const cache = cacheOf(model)
-  const found = new Map<string, Float32Array | Promise<Float32Array>>()
+  const cache = imageCacheOf(model)
+  const found = new Map<string, Rows | Promise<Rows>>()
   let left = images
   for (;;) {
     check?.throwIfAborted()
     // Looked up before each pass: another request may have begun with an image meanwhile.
-    for (const { key, rows } of left) if (!found.has(key)) note(key, rows ?? cache.find(key))
+    for (const { key, rows } of left) if (!found.has(key)) note(key, rows ? { rows } : cache.find(key))
     left = left.filter(({ key }) => !found.has(key))
     const next = passOf(left)
     if (next.length === 0) break
     const rows = encodePass(model, next)
-    next.forEach(({ key }, i) => {
-      const own = rows.then((all) => all[i] as Float32Array)
+    next.forEach(({ key, seen }, i) => {
+      const own = rows.then((all) => ({ rows: all[i] as Float32Array, seen }))
       cache.begin(key, own)
       note(key, own)
     })
     await rows
   }
-  return Promise.all(images.map(({ key }) => found.get(key) as Float32Array | Promise<Float32Array>))
+  const encoded = await Promise.all(images.map(({ key }) => found.get(key) as Rows | Promise<Rows>))
+  return encoded.map(({ rows }) => rows)
 
-  function note(key: string, rows: Float32Array | Promise<Float32Array> | undefined): void {
+  function note(key: string, rows: Rows | Promise<Rows> | undefined): void {
     if (rows) found.set(key, rows)
   }
 }
 
-function cacheOf(model: XComposer): ImageCache {
+type Rows = Pick<EncodedImage, 'rows'>
+
+/** The image features that are kept of a model. */
+export function imageCacheOf(model: XComposer): ImageCache {
   const cache = caches.get(model) ?? new ImageCache()
   caches.set(model, cache)
   return cache

@@ -13,11 +13,13 @@ const notHere = [
   'topK',
   'seed',
   'repetitionPenalty',
+  'logitBias',
   'beams',
   'lookup',
   'draft',
   'stop',
   'logprobs',
+  'onToken',
 ] as const
 
 /** As for one answer, without what changes probabilities or cuts an answer short. `maxNewTokens`: the longest answer with its end. */

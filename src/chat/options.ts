@@ -3,6 +3,7 @@ import { InputError } from '../common/errors.js'
 import { checkBeams } from '../generate/beam.js'
 import { checkMaxNewTokens, type GenerateOptions } from '../generate/generate.js'
 import { checkLogprobs } from '../generate/logprobs.js'
+import type { LogitBias } from '../generate/processors.js'
 import { StopStrings } from '../generate/stop-strings.js'
 import { TokenChooser } from '../generate/token-chooser.js'
 import type { XComposer } from '../inference/xcomposer.js'
@@ -25,6 +26,8 @@ export interface SamplingOptions {
   readonly seed?: number
   /** Above 1 discourages ids that stand already; default 1. */
   readonly repetitionPenalty?: number
+  /** Added to the logits of these ids before anything is chosen, -100 to 100 each. */
+  readonly logitBias?: LogitBias
 }
 
 /** How an answer is made. */
@@ -55,6 +58,9 @@ const known: Readonly<Record<keyof ChatOptions, true>> = {
   topK: true,
   seed: true,
   repetitionPenalty: true,
+  logitBias: true,
+  onToken: true,
+  cacheScope: true,
   maxTiles: true,
   reading: true,
   prefix: true,
@@ -91,6 +97,7 @@ export function checkAnswerOptions(options: ChatOptions, without: readonly (keyo
     if (options[name] && (beams > 1 || sampling))
       throw new InputError(`${name}: only greedy decoding is speculative; leave out beams and what asks for sampling`)
   }
+  if (beams > 1 && options.onToken) throw new InputError('onToken: a beam is chosen as a whole; ask for one or the other')
   if (logprobs === undefined) return
   checkLogprobs(logprobs)
   if (beams > 1) throw new InputError('logprobs: a beam is chosen as a whole; ask for one or the other')
@@ -103,10 +110,14 @@ function samplingOf({ sample, temperature, topP, topK, seed = 0 }: SamplingOptio
   return { temperature: temperature ?? 1, topP: topP ?? 1, topK: topK ?? 0, seed }
 }
 
-function chooserOptions(options: SamplingOptions): Pick<GenerateOptions, 'sampling' | 'repetitionPenalty'> {
+function chooserOptions(options: SamplingOptions): Pick<GenerateOptions, 'sampling' | 'repetitionPenalty' | 'logitBias'> {
   const sampling = samplingOf(options)
-  const { repetitionPenalty } = options
-  return { ...(sampling ? { sampling } : {}), ...(repetitionPenalty === undefined ? {} : { repetitionPenalty }) }
+  const { repetitionPenalty, logitBias } = options
+  return {
+    ...(sampling ? { sampling } : {}),
+    ...(repetitionPenalty === undefined ? {} : { repetitionPenalty }),
+    ...(logitBias === undefined ? {} : { logitBias }),
+  }
 }
 
 /** Positions that are kept free for the answer where a dialogue is shortened to fit. */

@@ -1,5 +1,6 @@
 /** What an answer comes to: its text and ids, why it ended, what it counted and how long it took. */
 import type { ChosenLogprob } from '../generate/logprobs.js'
+import type { SeenImage } from './image-cache.js'
 
 /** A finished answer. */
 export interface ChatResult {
@@ -8,6 +9,8 @@ export interface ChatResult {
   /** One for each id, where they were asked for. */
   readonly logprobs?: readonly ChosenLogprob[]
   readonly usage: { readonly promptTokens: number; readonly imageTokens: number; readonly completionTokens: number }
+  /** How each image of the prompt was seen. */
+  readonly images: readonly SeenImage[]
   readonly timings: {
     readonly imageMs: number
     readonly prefillMs: number
@@ -36,11 +39,13 @@ export function chatResult(
   usage: Omit<ChatResult['usage'], 'completionTokens'>,
   { firstAt, ...written }: Written,
   { began, encoded, prefilled }: Clock,
+  images: readonly SeenImage[] = [],
 ): ChatResult {
   const decodeMs = performance.now() - prefilled
   return {
     ...written,
     usage: { ...usage, completionTokens: written.ids.length },
+    images,
     timings: {
       imageMs: encoded - began,
       prefillMs: prefilled - encoded,

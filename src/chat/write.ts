@@ -13,6 +13,11 @@ export interface WriteOptions {
   readonly stop?: readonly string[]
   /** Log-probabilities of the tokens, with this many alternatives each (0 to 20); not with beams. */
   readonly logprobs?: number
+  /**
+   * Receives every token of the answer as soon as it is chosen, before the piece of text that it becomes part of, with its log-probability
+   * where those are asked for. Called in order; not with beams.
+   */
+  readonly onToken?: (id: number, logprob?: ChosenLogprob) => void
 }
 
 /** Writes the tokens as text, piece by piece, until they end or spell a stop string. */
@@ -33,8 +38,11 @@ export async function* write(
     let piece = stop.push(step.done ? stream.end() : stream.push(step.value.id))
     if (step.done) piece += stop.end()
     else {
-      ids.push(step.value.id)
-      if (options.logprobs !== undefined) logprobs.push(tokenLogprobs(step.value, options.logprobs, tokenizer))
+      const { id } = step.value
+      const logprob = options.logprobs === undefined ? undefined : tokenLogprobs(step.value, options.logprobs, tokenizer)
+      ids.push(id)
+      if (logprob) logprobs.push(logprob)
+      options.onToken?.(id, logprob)
     }
     text += piece
     if (piece) yield piece

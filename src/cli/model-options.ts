@@ -21,7 +21,7 @@ export const modelHelp = `  -m, --model DIR            model directory (default:
       --threads N            threads of the engine (default: the machine's)
       --provider NAME        cpu, cuda, webgpu, coreml or dml (default: cpu)`
 
-const providers = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] as const
+export const providers = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] as const
 
 /** The model directory that `--model` names: a folder, or ORG/NAME where it was pulled. @throws InputError when it is none */
 export function modelDirectory(args: Args, option: 'model' | 'draft' = 'model'): string {
@@ -41,22 +41,14 @@ export function namedModel(named: string, advice = 'name a model directory'): st
 /**
  * Loads the model that the options name; the caller disposes it. Notices go to stderr.
  * @param batch answers that it will make together, for the memory that they need
- * @param context most positions of a sequence; default the model's
  */
-export async function loadModel(
-  args: Args,
-  io: Io,
-  option: 'model' | 'draft' = 'model',
-  batch = 1,
-  context?: number,
-): Promise<XComposer> {
+export async function loadModel(args: Args, io: Io, option: 'model' | 'draft' = 'model', batch = 1): Promise<XComposer> {
   const threads = args.wholeNumber('threads', 1, 1024)
   const provider = args.oneOf('provider', providers)
   const dir = modelDirectory(args, option)
   const model = await XComposer.load(dir, {
     ...(threads === undefined ? {} : { threads }),
     ...(provider === undefined ? {} : { provider }),
-    ...(context === undefined ? {} : { context }),
     onNotice: (line) => io.err(`${line}\n`),
     onOpened: (checkpoint) => announceMemory(dir, memoryPlan(checkpoint, batch), io),
   })

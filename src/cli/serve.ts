@@ -1,11 +1,13 @@
 /** `xcomposer serve`: the HTTP server as a process. */
+import { packagedModel } from '../common/package-root.js'
 import { isLoopback } from '../server/access.js'
 import { type App, createApp, DEFAULT_QUEUE, DEFAULT_SLOTS } from '../server/app.js'
+import { Supervisor } from '../server/engine/supervisor.js'
 import { listen } from '../server/listen.js'
-import { LocalEngine } from '../server/local-engine.js'
 import { jsonLog } from '../server/log.js'
 import { type Command, noPositionals } from './command.js'
-import { loadModel, modelHelp, modelOptions } from './model-options.js'
+import { modelHelp, modelOptions, namedModel, providers } from './model-options.js'
+import { packageVersion } from './package.js'
 
 /** Longest answers take minutes; whoever stops a server does not wait longer. */
 const GRACE_MS = 120_000
@@ -15,6 +17,7 @@ export const serveCommand: Command = {
   summary: "answer over HTTP, as OpenAI's and Anthropic's APIs do",
   options: {
     ...modelOptions,
+    model: { type: 'string', short: 'm', multiple: true },
     host: { type: 'string' },
     port: { type: 'string' },
     'api-key': { type: 'string', multiple: true },
@@ -34,7 +37,7 @@ Answers over HTTP: /v1/chat/completions, /v1/responses, /v1/completions, /v1/emb
 /v1/messages as Anthropic's. When it can answer it prints one line: listening on http://HOST:PORT. SIGTERM and Ctrl-C let
 answers in flight end. What happens is logged on standard error, one JSON object a line, without what people write.
 
-${modelHelp}
+${modelHelp.replace('(default: the packaged nano)', '(default: the packaged nano); several may be given, the first is the default')}
       --host ADDRESS         address to listen on (default 127.0.0.1: this machine alone)
       --port N               port; 0 takes any that is free (default 8080)
       --api-key KEY          a key that requests must bring; may be given several times; also XCOMPOSER_API_KEY
@@ -62,7 +65,16 @@ Example:
     const apiKeys = [...args.texts('api-key'), ...(environmentKey ? [environmentKey] : [])]
     const log = jsonLog(io.err)
     const conversations = args.text('conversations')
-    const engine = new LocalEngine(await loadModel(args, io, 'model', slots, context))
+    const named = args.texts('model')
+    const threads = args.wholeNumber('threads', 1, 1024)
+    const provider = args.oneOf('provider', providers)
+    const engine = await Supervisor.start({
+      models: named.length > 0 ? named.map((one) => namedModel(one, 'name one with --model')) : [packagedModel],
+      ...(threads === undefined ? {} : { threads }),
+      ...(provider === undefined ? {} : { provider }),
+      ...(context === undefined ? {} : { context }),
+      onNotice: (line) => log('info', line),
+    })
     let app: App | undefined
     try {
       app = createApp(engine, {
@@ -73,6 +85,7 @@ Example:
         imageHosts: args.texts('allow-image-host'),
         allowedHosts: args.texts('allow-host'),
         corsOrigins: args.texts('cors-origin'),
+        version: packageVersion(),
         log,
         ...(args.flag('no-web') ? {} : { web: { ...(conversations === undefined ? {} : { conversations }) } }),
       })

@@ -33,6 +33,28 @@ export function penalizeRepetition(scores: Float32Array | Float64Array, contextI
   }
 }
 
+/** A number for each of some ids, which is added to its logit. */
+export type LogitBias = Readonly<Record<number, number>>
+
+/** The most that is added or taken away. */
+const MAX_BIAS = 100
+
+/** Adds `bias` to `scores` [vocab] in place. An id that the head does not score has nothing to be added to. */
+export function biasLogits(scores: Float32Array | Float64Array, bias: LogitBias): void {
+  for (const [id, value] of Object.entries(bias)) {
+    const score = scores[Number(id)]
+    if (score !== undefined) scores[Number(id)] = score + value
+  }
+}
+
+/** Throws InputError unless every id is a whole number >= 0 and every value lies between -100 and 100. */
+export function checkLogitBias(bias: LogitBias): void {
+  for (const [id, value] of Object.entries(bias)) {
+    if (!/^\d+$/.test(id)) throw new InputError(`logit_bias: got the id "${id}", expected a whole number >= 0`)
+    checkNumber(`logit_bias of id ${id}`, value, Math.abs(value) <= MAX_BIAS, `a number from -${MAX_BIAS} to ${MAX_BIAS}`)
+  }
+}
+
 /** Throws InputError for settings out of range; called once before generation rather than at the first id. */
 export function checkSampling({ temperature = 1, topK = 0, topP = 1 }: SamplingSettings): void {
   checkNumber('temperature', temperature, temperature > 0, 'a number > 0 (for the most probable id use greedy decoding)')

@@ -27,6 +27,26 @@ describe('a token chooser', () => {
     )
   })
 
+  it('adds the bias before everything else: to what the penalty, the cuts and the ranks see', () => {
+    const bias = fc.dictionary(fc.constantFrom('0', '2', '4', '9'), fc.integer({ min: -100, max: 100 }))
+    fc.assert(
+      fc.property(steps, bias, fc.constantFrom(1, 1.5), fc.nat(), (all, logitBias, repetitionPenalty, seed) => {
+        const sampling = { seed, topK: 3, temperature: 0.7 }
+        const [greedy, drawn] = [{ repetitionPenalty }, { repetitionPenalty, sampling }]
+        const pairs = [greedy, drawn].map((o) => [new TokenChooser({ ...o, logitBias }), new TokenChooser(o)] as const)
+        for (const step of all) {
+          const before = [...step]
+          const shifted = step.map((x, id) => x + (logitBias[id] ?? 0))
+          for (const [biased, plain] of pairs) {
+            expect(biased.rank(step, 5)).toEqual(plain.rank(shifted, 5))
+            expect(biased.next(step)).toEqual(plain.next(shifted))
+          }
+          expect([...step]).toEqual(before)
+        }
+      }),
+    )
+  })
+
   it('draws the same ids from the same seed, and only ids that the cuts leave', () => {
     fc.assert(
       fc.property(steps, fc.nat(), fc.integer({ min: 1, max: 5 }), (all, seed, topK) => {
@@ -59,6 +79,8 @@ describe('a token chooser', () => {
   it('refuses settings out of range before the first choice', () => {
     for (const repetitionPenalty of [0, -1, Number.NaN]) expect(() => new TokenChooser({ repetitionPenalty })).toThrow(InputError)
     expect(() => new TokenChooser({ sampling: { seed: 1, topP: 2 } })).toThrow(/top_p: got 2/)
+    expect(() => new TokenChooser({ logitBias: { 5: 101 } })).toThrow('logit_bias of id 5: got 101, expected a number from -100')
+    expect(() => new TokenChooser({ logitBias: { [-1]: 1 } })).toThrow('logit_bias: got the id "-1"')
     expect(() => new TokenChooser({ sampling: { seed: -1 } })).toThrow(/seed: got -1/)
   })
 })

@@ -1,12 +1,15 @@
 /**
- * Chooses ids from logits (SPEC section 9): repetition penalty, greedy or sampled, stop ids. The one place that does so, for plain
+ * Chooses ids from logits (SPEC section 9): bias, repetition penalty, greedy or sampled, stop ids. The one place that does so, for plain
  * generation, speculative decoding and beam search alike. It runs no model and knows no lengths: the same logits in the same order
  * always give the same ids.
  */
 import {
   argmax,
+  biasLogits,
+  checkLogitBias,
   checkSampling,
   distribution,
+  type LogitBias,
   largest,
   logSoftmax,
   penalizeRepetition,
@@ -21,6 +24,8 @@ export interface ChooserOptions {
   readonly sampling?: SamplingSettings & { readonly seed: number }
   /** > 0; default 1 (off). */
   readonly repetitionPenalty?: number
+  /** Added to the logits before everything else, -100 to 100 each; an id with -100 is hardly ever chosen. */
+  readonly logitBias?: LogitBias
   /** Ids before the first chosen one that the penalty sees: the prompt's ids for a text prompt, none for one with images. */
   readonly contextIds?: readonly number[]
 }
@@ -34,7 +39,7 @@ export interface Choice {
 /** A continuation that beam search may follow. */
 export interface RankedId {
   readonly id: number
-  /** Log-softmax of the logits, with the penalty. */
+  /** Log-softmax of the biased logits, with the penalty. */
   readonly score: number
 }
 
@@ -46,8 +51,9 @@ export class TokenChooser {
 
   /** @throws InputError for options out of range */
   constructor(private readonly options: ChooserOptions = {}) {
-    const { sampling, repetitionPenalty = 1, stopIds, contextIds } = options
+    const { sampling, repetitionPenalty = 1, stopIds, contextIds, logitBias } = options
     if (sampling) checkSampling(sampling)
+    if (logitBias) checkLogitBias(logitBias)
     // Checks the penalty before the first id, not at it.
     penalizeRepetition(new Float32Array(0), [], repetitionPenalty)
     this.random = sampling && createRandom(sampling.seed)
@@ -61,7 +67,7 @@ export class TokenChooser {
    */
   next(logits: Float32Array): Choice {
     const { sampling } = this.options
-    const scores = this.penalized(logits)
+    const scores = this.adjusted(logits)
     const id = sampling && this.random ? draw(distribution(scores, sampling), this.random) : argmax(scores)
     const stops = this.stops.has(id)
     if (!stops) this.context.add(id)
@@ -79,7 +85,7 @@ export class TokenChooser {
 
   /** The `count` best continuations, best first; of equals the lower id. */
   rank(logits: Float32Array, count: number): RankedId[] {
-    const scores = logSoftmax(logits)
+    const scores = logSoftmax(this.biased(logits))
     penalizeRepetition(scores, this.context, this.options.repetitionPenalty ?? 1)
     return largest(scores, count).map((id) => ({ id, score: scores[id] as number }))
   }
@@ -89,10 +95,19 @@ export class TokenChooser {
     return new TokenChooser({ ...this.options, contextIds: [...this.context, id] })
   }
 
-  private penalized(logits: Float32Array): Float32Array {
-    const { repetitionPenalty = 1 } = this.options
-    if (repetitionPenalty === 1) return logits
+  private biased(logits: Float32Array): Float32Array {
+    const { logitBias } = this.options
+    if (!logitBias) return logits
     const scores = logits.slice()
+    biasLogits(scores, logitBias)
+    return scores
+  }
+
+  private adjusted(logits: Float32Array): Float32Array {
+    const { repetitionPenalty = 1 } = this.options
+    const biased = this.biased(logits)
+    if (repetitionPenalty === 1) return biased
+    const scores = biased === logits ? logits.slice() : biased
     penalizeRepetition(scores, this.context, repetitionPenalty)
     return scores
   }

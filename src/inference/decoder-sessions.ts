@@ -30,8 +30,8 @@ export interface DecoderStep {
   readonly imageColumns?: readonly number[]
   /** Columns whose logits are wanted. */
   readonly logitColumns: readonly number[]
-  /** Whether all layers' hidden states are wanted (they cost a copy each). */
-  readonly hidden?: boolean
+  /** Whether all layers' hidden states are wanted (they cost a copy each), or the last one alone. */
+  readonly hidden?: boolean | 'last'
   /** Positions that the cache makes room for at once, where more steps follow; by default those of this step. */
   readonly room?: number
   /** Present where the tokens are no sequence but alternatives. */
@@ -51,13 +51,13 @@ export interface BranchStep {
 export interface DecoderOutput {
   /** [logitColumns, vocabulary]. */
   readonly logits: Float32Array
-  /** With `hidden`: the input, each block's output but the last, and the normed end, each [tokens, hidden]. */
+  /** With `hidden`: the input, each block's output but the last, and the normed end, each [tokens, hidden]; with 'last' the normed end. */
   readonly hidden: readonly Float32Array[]
 }
 
 interface GraphKind {
   readonly image?: boolean
-  readonly hidden?: boolean
+  readonly hidden?: boolean | 'last'
   readonly branches?: boolean
 }
 
@@ -204,7 +204,8 @@ export class DecoderSessions {
   }
 
   private session(kind: GraphKind): Built {
-    const key = ['decode', ...(['image', 'hidden', 'branches'] as const).filter((name) => kind[name])].join('-')
+    const hidden = kind.hidden === 'last' ? ['last'] : kind.hidden ? ['hidden'] : []
+    const key = ['decode', ...(kind.image ? ['image'] : []), ...hidden, ...(kind.branches ? ['branches'] : [])].join('-')
     const known = this.built.get(key)
     if (known) return known
     const g = new Graph(key)
@@ -259,6 +260,7 @@ export class DecoderSessions {
       },
       kind.hidden ? { onHidden: (_, state) => states.push(state) } : { keep: { rows: wanted, image } },
     )
+    if (kind.hidden === 'last') states.splice(0, states.length - 1)
     g.output('logits', w.product(g, kind.hidden ? gatherRows(g, hidden, wanted) : hidden, 'output'))
     return states
   }

@@ -162,7 +162,7 @@ export class XComposer implements AsyncDisposable {
 }
 
 /** The checkpoint with a shorter context. @throws InputError for a longer one */
-function withContext(checkpoint: OpenCheckpoint, context?: number): OpenCheckpoint {
+export function withContext(checkpoint: OpenCheckpoint, context?: number): OpenCheckpoint {
   const { config } = checkpoint
   if (context === undefined) return checkpoint
   if (!Number.isInteger(context) || context < 2 || context > config.maxLength)

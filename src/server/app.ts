@@ -8,8 +8,12 @@ import { ApiKeys, checkHost, type HostRules, hostRules } from './access.js'
 import { Admission } from './admission.js'
 import { cacheStatistics, clearCaches } from './api/cache.js'
 import { chatCompletions } from './api/chat-completions.js'
+import { completions } from './api/completions.js'
+import { embeddings } from './api/embeddings.js'
 import { health, metricsText, readiness } from './api/health.js'
+import { anthropicError, messages } from './api/messages.js'
 import { listModels, oneModel } from './api/models.js'
+import { responses } from './api/responses.js'
 import { mountApp, type WebOptions } from './app-api/index.js'
 import { BodyBudget } from './body.js'
 import type { RequestContext, ServerContext, ServerEnv } from './context.js'
@@ -18,6 +22,7 @@ import { ApiError, toApiError, unavailable } from './errors.js'
 import { type ImageFetcher, imageFetcher } from './fetch-image.js'
 import type { Log } from './log.js'
 import { Metrics } from './metrics.js'
+import { openApi } from './openapi.js'
 
 export interface AppOptions {
   /** What the server listens on; a loopback address takes the names of this machine alone. Default 127.0.0.1. */
@@ -44,6 +49,8 @@ export interface AppOptions {
   readonly maxBodiesBytes?: number
   /** How long a reader of a stream may leave what was sent unread; default 30 s. */
   readonly stallMs?: number
+  /** Of the package, for /openapi.json. */
+  readonly version?: string
   /** Default: nothing is logged. */
   readonly log?: Log
   /** Serves the web app at `/`; default: not. */
@@ -93,9 +100,14 @@ export function createApp(engine: Engine, options: AppOptions = {}): App {
   app.get('/healthz', endpoint(health))
   app.get('/readyz', endpoint(readiness))
   app.get('/metrics', endpoint(metricsText))
+  app.get('/openapi.json', (c) => c.json(openApi(options.version ?? '0')))
   app.get('/v1/models', endpoint(listModels))
   app.get('/v1/models/:id', endpoint(oneModel))
   app.post('/v1/chat/completions', endpoint(chatCompletions))
+  app.post('/v1/responses', endpoint(responses))
+  app.post('/v1/completions', endpoint(completions))
+  app.post('/v1/embeddings', endpoint(embeddings))
+  app.post('/v1/messages', endpoint(messages))
   app.get('/v1/cache', endpoint(cacheStatistics))
   app.delete('/v1/cache', endpoint(clearCaches))
 
@@ -138,11 +150,13 @@ function answerError(c: RequestContext, error: ApiError): Response {
   c.get('logged').error = error.code ?? error.type
   if (error.retryAfter !== undefined) c.header('retry-after', String(error.retryAfter))
   if (error.status === 401) c.header('www-authenticate', 'Bearer')
-  return c.json(error.body, error.status)
+  return c.json(c.req.path === '/v1/messages' ? anthropicError(error) : error.body, error.status)
 }
 
 function errorText(cause: unknown): string {
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
+  if (!(cause instanceof Error)) return String(cause)
+  // Of an error of the engine's process, the cause is where it happened there.
+  return cause.cause instanceof Error ? cause.cause.message : (cause.stack ?? cause.message)
 }
 
 /** Requests that are being answered. */

@@ -78,6 +78,7 @@ export function toApiError(error: unknown, field?: PromptField): ApiError {
       cause: error,
     })
   if (error instanceof XComposerError && error.exitCode === 2) return inputError(error, field)
+  if (error instanceof XComposerError && error.code === 'disposed') return unavailable('the engine is ending; ask again', 5)
   return internalError(error)
 }
 
