@@ -172,6 +172,66 @@ describe.skipIf(chromiumPath === undefined)('the web app in Chromium', { timeout
     await page.getByText('This answer broke off.').waitFor()
   })
 
+  it('asks again by itself where nothing had come yet when the server died', async () => {
+    gate.hold(0)
+    await askExample()
+    await page.getByText('Looking…').waitFor()
+    await gate.holding()
+    await server.kill()
+    gate.cut()
+    await page.getByText('The server is away.').waitFor()
+    await start()
+    expect(await answered()).not.toBe('')
+    expect(await page.locator('.answer .versions, .ending').count()).toBe(0)
+  })
+
+  it('takes pictures that are dropped or pasted, and says what is none', async () => {
+    const bytes = [...readFileSync(picture)]
+    const give = (target: string, kind: 'drop' | 'paste', name: string, content: number[]) =>
+      page.evaluate(
+        ([selector, event, file, data]) => {
+          const transfer = new DataTransfer()
+          transfer.items.add(new File([new Uint8Array(data as number[])], file as string, { type: 'image/webp' }))
+          const fields = { bubbles: true, cancelable: true }
+          const given =
+            event === 'drop'
+              ? new DragEvent('drop', { ...fields, dataTransfer: transfer })
+              : new ClipboardEvent('paste', { ...fields, clipboardData: transfer })
+          document.querySelector(selector as string)?.dispatchEvent(given)
+        },
+        [target, kind, name, content] as const,
+      )
+    await give('#main', 'drop', 'dropped.webp', bytes)
+    await page.getByAltText('dropped.webp').waitFor()
+    await give('#question', 'paste', 'pasted.webp', bytes)
+    await page.getByAltText('pasted.webp').waitFor()
+    await page.getByRole('button', { name: 'Remove dropped.webp' }).click()
+    await page.getByAltText('dropped.webp').waitFor({ state: 'detached' })
+    await give('#question', 'paste', 'broken.webp', [1, 2, 3])
+    await page.getByText('broken.webp could not be read as a picture.').waitFor()
+    expect(await page.locator('.draft-images li').count()).toBe(1)
+  })
+
+  it('asks for the key of a server that has one, and shows its pictures with it', async () => {
+    const guarded = await startServer(join(dir, 'guarded.db'), '--api-key', 'a-key-of-the-test')
+    const open = gate.target
+    try {
+      gate.target = guarded.port
+      await page.reload()
+      await page.getByRole('textbox', { name: 'Key' }).fill('a-key-of-the-test')
+      await page.getByRole('button', { name: 'Continue' }).click()
+      await page.locator('.status', { hasText: 'nano' }).waitFor()
+      await askExample()
+      expect(await answered()).not.toBe('')
+      await page.reload()
+      await page.locator('.picture img').waitFor()
+      expect(await answered()).not.toBe('')
+    } finally {
+      gate.target = open
+      await guarded.stop()
+    }
+  })
+
   it('speaks English and Chinese, is light and dark, and remembers both', async () => {
     await page.getByRole('button', { name: '切换到中文' }).click()
     await page.getByRole('heading', { name: '问一张图片' }).waitFor()

@@ -11,6 +11,8 @@ export interface Gate {
   target: number | undefined
   /** From now on answers stop after this many pieces. */
   hold(pieces: number): void
+  /** Resolves when an answer is held back. */
+  holding(): Promise<void>
   /** Lets everything through again. */
   release(): void
   /** The server is gone: nothing that was held back comes any more, and nobody answers until there is another target. */
@@ -21,6 +23,7 @@ export interface Gate {
 export async function openGate(): Promise<Gate> {
   let held = Number.POSITIVE_INFINITY
   const waiting = new Set<(goOn: boolean) => void>()
+  const watching: (() => void)[] = []
   const gate = { target: undefined as number | undefined }
   const server = createServer((incoming, outgoing) => {
     if (gate.target === undefined) return void outgoing.destroy()
@@ -47,7 +50,7 @@ export async function openGate(): Promise<Gate> {
           const event = text.slice(0, end + 2)
           text = text.slice(end + 2)
           const waits = /"content":"[^"]/.test(event) && ++passed > held
-          if (waits && !(await new Promise<boolean>((resolve) => waiting.add(resolve)))) return void outgoing.destroy()
+          if (waits && !(await wait())) return void outgoing.destroy()
           outgoing.write(event)
         }
       }
@@ -57,6 +60,11 @@ export async function openGate(): Promise<Gate> {
     }
   }
 
+  const wait = () =>
+    new Promise<boolean>((resolve) => {
+      waiting.add(resolve)
+      for (const seen of watching.splice(0)) seen()
+    })
   const end = (goOn: boolean) => {
     for (const resolve of waiting) resolve(goOn)
     waiting.clear()
@@ -68,6 +76,7 @@ export async function openGate(): Promise<Gate> {
     hold(pieces: number) {
       held = pieces
     },
+    holding: () => new Promise<void>((resolve) => (waiting.size > 0 ? resolve() : watching.push(resolve))),
     release() {
       held = Number.POSITIVE_INFINITY
       end(true)

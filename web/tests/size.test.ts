@@ -21,7 +21,7 @@ describe('the built web app', () => {
   it('has no inline script or style, and names no other server', () => {
     const html = read('index.html').toString()
     expect(html).not.toMatch(/<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=/)
-    for (const file of files.filter((name) => /\.(html|css|js|webmanifest)$/.test(name))) {
+    for (const file of files.filter((name) => /\.(html|css|webmanifest)$/.test(name))) {
       const addresses = [
         ...read(file)
           .toString()

@@ -1,5 +1,5 @@
 /** Requests to the server that this page came from: the key, errors as one sentence, and whether the server is there. */
-import { signal } from '@preact/signals'
+import { effect, signal } from '@preact/signals'
 
 /** `away`: nothing answers; `starting`: it answers, but its model cannot yet. */
 export type Connection = 'ready' | 'starting' | 'away'
@@ -85,11 +85,26 @@ export function whenBack(action: () => void): void {
   onReady.push(action)
 }
 
-/** Something failed that looks as if the server was gone. */
-export function noticeAway(): void {
-  if (connection.value === 'ready') connection.value = 'away'
+/** Something failed that looks as if the server was gone, or could not answer yet. */
+export function noticeAway(looks: 'away' | 'starting' = 'away'): void {
+  if (connection.value === 'ready') connection.value = looks
   clearTimeout(timer)
   timer = setTimeout(check, EAGER_MS / 4)
+}
+
+/** Waits for the server. @throws the signal's reason */
+export async function untilReady(signal: AbortSignal): Promise<void> {
+  let stop = () => {}
+  try {
+    await new Promise<void>((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      stop = effect(() => {
+        if (connection.value === 'ready') resolve()
+      })
+    })
+  } finally {
+    stop()
+  }
 }
 
 async function check(): Promise<void> {

@@ -163,7 +163,7 @@ const en = {
   chosen: 'chosen',
   plora: 'With and without PLoRA',
   ploraMore:
-    'PLoRA is the low-rank path that only image tokens take through each linear layer. On the right it is switched off, and the same question is asked again.',
+    'PLoRA is the low-rank path that only image tokens take through each linear layer. Then it is switched off, and the same question is asked again.',
   ploraOn: 'PLoRA on',
   ploraOff: 'PLoRA off',
   ploraTokens: 'The same words, with PLoRA on and off',
@@ -333,7 +333,7 @@ const zh: Words = {
   sureMore: '选中的词元，以及同一位置上最可能的其他词元。',
   chosen: '选中',
   plora: '有无 PLoRA',
-  ploraMore: 'PLoRA 是每个线性层中只有图像词元经过的低秩通路。右边把它关掉，再问一次同样的问题。',
+  ploraMore: 'PLoRA 是每个线性层中只有图像词元经过的低秩通路。然后把它关掉，再问一次同样的问题。',
   ploraOn: 'PLoRA 开',
   ploraOff: 'PLoRA 关',
   ploraTokens: '同样的词，PLoRA 开与关',

@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals'
 import { branchTo } from '../../../src/server/app-api/branch'
 import type { MessageDetails } from '../../../src/server/app-api/records'
-import { AwayError, noticeAway, put, RefusedError, request } from '../lib/api'
+import { AwayError, noticeAway, put, RefusedError, request, untilReady } from '../lib/api'
 import { preferences } from '../lib/preferences'
 import { serverEvents } from '../lib/sse'
 import { t } from '../lib/words'
@@ -25,6 +25,8 @@ export const running = signal<ReadonlyMap<string, AbortController>>(new Map())
 /** How often an unfinished answer is written to the server. */
 const KEEP_MS = 2000
 const TITLE_LENGTH = 60
+/** How often a question is sent of which nothing was heard. */
+const TRIES = 4
 
 /** Asks in the conversation that is shown, or in a new one. Returns its id. */
 export function ask(text: string, images: readonly string[]): string {
@@ -83,13 +85,18 @@ async function answer(conversation: string, question: Message): Promise<void> {
   let end: Partial<Message>
   try {
     const history = branchTo(opened.value.get(conversation)?.messages ?? [], question.id)
-    const result = await stream(history, used, controller.signal, (piece) => {
-      text += piece
-      shown ||= requestAnimationFrame(show)
-      if (performance.now() - kept < KEEP_MS) return
-      kept = performance.now()
-      keepMessage(conversation, { ...message, text })
-    })
+    const result = await patiently(
+      controller.signal,
+      () => text === '',
+      () =>
+        stream(history, used, controller.signal, (piece) => {
+          text += piece
+          shown ||= requestAnimationFrame(show)
+          if (performance.now() - kept < KEEP_MS) return
+          kept = performance.now()
+          keepMessage(conversation, { ...message, text })
+        }),
+    )
     end = { state: result.length ? 'length' : 'done', details: { ...details, ...result.details } }
   } catch (error) {
     if (controller.signal.aborted) end = { state: 'stopped' }
@@ -101,6 +108,20 @@ async function answer(conversation: string, question: Message): Promise<void> {
   running.value = others
   const changed = changeMessage(conversation, message.id, { ...end, text })
   if (changed) keepMessage(conversation, changed)
+}
+
+/** A server that went away before anything came is asked again when it is back; a few times, in case it goes because of what it is asked. */
+async function patiently<T>(signal: AbortSignal, unheard: () => boolean, work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work()
+    } catch (error) {
+      const gone = error instanceof AwayError || (error instanceof RefusedError && error.status === 503)
+      if (!gone || !unheard() || signal.aborted || tries === TRIES) throw error
+      noticeAway(error instanceof AwayError ? 'away' : 'starting')
+      await untilReady(signal)
+    }
+  }
 }
 
 function reasonOf(error: unknown): string {
