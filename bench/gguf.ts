@@ -11,7 +11,7 @@ import type { DecoderConfig } from '../src/model/config.js'
 const BLOCK = 32
 const BLOCK_BYTES = 2 + BLOCK / 2
 const ALIGNMENT = 32
-const type = { u32: 4, f32: 6, text: 8 } as const
+const type = { u32: 4, i32: 5, f32: 6, text: 8, array: 9 } as const
 const tensorType = { f32: 0, q4_0: 2 } as const
 
 /** Bits that q4_0 spends on a weight. */
@@ -61,7 +61,7 @@ function halfValue(bits: number): number {
   return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15))
 }
 
-/** A decoder as llama.cpp's `internlm2`, without a vocabulary: speed needs none. @param values numbers to fill the matrices with */
+/** A decoder as llama.cpp's `internlm2`, with a vocabulary that says nothing: speed needs none. @param values numbers to fill the matrices with */
 export function writeGguf(file: string, c: DecoderConfig, values: Float32Array): void {
   const prefix = 'internlm2'
   const header = new Bytes()
@@ -69,7 +69,7 @@ export function writeGguf(file: string, c: DecoderConfig, values: Float32Array):
     ['general.architecture', 'text', prefix],
     ['general.quantization_version', 'u32', 2],
     ['general.file_type', 'u32', 2],
-    ['tokenizer.ggml.model', 'text', 'no_vocab'],
+    ['tokenizer.ggml.model', 'text', 'llama'],
     [`${prefix}.vocab_size`, 'u32', c.vocabularySize],
     [`${prefix}.context_length`, 'u32', c.maxPositions],
     [`${prefix}.embedding_length`, 'u32', c.hiddenSize],
@@ -81,13 +81,18 @@ export function writeGguf(file: string, c: DecoderConfig, values: Float32Array):
     [`${prefix}.rope.freq_base`, 'f32', c.ropeTheta],
   ]
   const tensors = decoderTensors(c)
-  header.raw(new TextEncoder().encode('GGUF')).u32(3).u64(tensors.length).u64(keys.length)
+  header
+    .raw(new TextEncoder().encode('GGUF'))
+    .u32(3)
+    .u64(tensors.length)
+    .u64(keys.length + 3)
   for (const [key, kind, value] of keys) {
     header.text(key).u32(type[kind])
     if (kind === 'text') header.text(String(value))
     else if (kind === 'u32') header.u32(Number(value))
     else header.f32(Number(value))
   }
+  writeVocabulary(header, c.vocabularySize)
   let offset = 0
   for (const { name, shape } of tensors) {
     header.text(name).u32(shape.length)
@@ -108,6 +113,21 @@ export function writeGguf(file: string, c: DecoderConfig, values: Float32Array):
       else write(repeated(blocks, byteLength(shape)))
     }
   })
+}
+
+/** Three keys: a piece for each id (the unknown, beginning and end of text, all bytes, then anything), their scores and their kinds. */
+function writeVocabulary(header: Bytes, size: number): void {
+  const ids = Array.from({ length: size }, (_, id) => id)
+  const kinds = { normal: 1, unknown: 2, control: 3, byte: 6 }
+  const special = ['<unk>', '<s>', '</s>']
+  const byte = (id: number) => `<0x${(id - special.length).toString(16).toUpperCase().padStart(2, '0')}>`
+  const isByte = (id: number) => id >= special.length && id < special.length + 256
+  const array = (key: string, of: number): Bytes => header.text(key).u32(type.array).u32(of).u64(size)
+  array('tokenizer.ggml.tokens', type.text)
+  for (const id of ids) header.text(special[id] ?? (isByte(id) ? byte(id) : `piece${id}`))
+  array('tokenizer.ggml.scores', type.f32).raw(new Uint8Array(new Float32Array(size).buffer))
+  const kindOf = (id: number) => (id === 0 ? kinds.unknown : id < 3 ? kinds.control : isByte(id) ? kinds.byte : kinds.normal)
+  array('tokenizer.ggml.token_type', type.i32).raw(new Uint8Array(Int32Array.from(ids, kindOf).buffer))
 }
 
 function decoderTensors(c: DecoderConfig): { name: string; shape: number[] }[] {

@@ -1,5 +1,5 @@
 /**
- * A peer: a Python program in bench/peer that stays alive beside us, idle on its standard input, and answers each request
+ * A peer: a program in bench/peer, in Python or of Node, that stays alive beside us, idle on its standard input, and answers each request
  * line with one line of JSON. So both sides stay warm and never run at the same time. It does not know what is measured.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -30,6 +30,7 @@ export class Peer {
   private constructor(
     private readonly child: ChildProcess,
     private readonly label: string,
+    private readonly advice: string,
   ) {
     const { stdout, stderr } = child
     if (!stdout || !stderr) throw new XComposerError(`${label}: started without pipes`)
@@ -45,16 +46,22 @@ export class Peer {
     child.stdin?.on('error', () => {})
   }
 
-  /** Starts `python script ...args`. The thread count is in the environment too, which NumPy and OpenMP read at start. */
-  static start(python: string, script: string, args: readonly string[], threads: number): Peer {
+  /** Starts `program script ...args`. The thread count is in the environment too, which NumPy and OpenMP read at start. */
+  static start(
+    program: string,
+    script: string,
+    args: readonly string[],
+    threads: number,
+    advice = '--python needs a Python with torch and numpy',
+  ): Peer {
     const environment = {
       ...process.env,
       PYTHONDONTWRITEBYTECODE: '1',
       OMP_NUM_THREADS: String(threads),
       MKL_NUM_THREADS: String(threads),
     }
-    const child = spawn(python, [peerScript(script), ...args], { env: environment, stdio: ['pipe', 'pipe', 'pipe'] })
-    return new Peer(child, `${python} bench/peer/${script}`)
+    const child = spawn(program, [peerScript(script), ...args], { env: environment, stdio: ['pipe', 'pipe', 'pipe'] })
+    return new Peer(child, `${program} bench/peer/${script}`, advice)
   }
 
   /** The next answer, checked. @throws InputError when the peer ended, is silent, or says something else */
@@ -83,7 +90,7 @@ export class Peer {
 
   private ended(): InputError {
     const reason = this.failure?.message ?? this.errors.join('').trim().split('\n').at(-1) ?? ''
-    return new InputError(`${this.label}: ended early (${reason || 'no message'}); --python needs a Python with torch and numpy`)
+    return new InputError(`${this.label}: ended early (${reason || 'no message'}); ${this.advice}`)
   }
 
   /** Ends it and waits until it is gone, and its memory with it. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { interleave, median, spread, summarise } from './samples.js'
+import { interleave, median, percentile, spread, summarise } from './samples.js'
 
 const rates = fc.array(fc.double({ min: 1, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 20 })
 
@@ -21,6 +21,13 @@ describe('samples', () => {
         expect(spread(values)).toBeGreaterThanOrEqual(0)
       }),
     )
+  })
+
+  it('finds the value that a share of all does not exceed', () => {
+    const hundred = Array.from({ length: 100 }, (_, i) => 100 - i)
+    expect([0, 0.5, 0.99, 1].map((q) => percentile(hundred, q))).toEqual([1, 50, 99, 100])
+    expect(percentile([7], 0.99)).toBe(7)
+    expect(() => percentile([], 0.5)).toThrow('has no values')
   })
 
   it('refuses to report no runs', () => expect(() => summarise('x', [], [])).toThrow('has no runs'))

@@ -30,6 +30,14 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2
 }
 
+/** The value below which the share `q` (0 to 1) of the values lies, by the nearest rank. @throws XComposerError for no values */
+export function percentile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const found = sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)]
+  if (found === undefined) throw new XComposerError('a benchmark has no values: a percentile needs one')
+  return found
+}
+
 /** (max - min) / median. */
 export function spread(values: readonly number[]): number {
   return (Math.max(...values) - Math.min(...values)) / median(values)

@@ -14,6 +14,7 @@
 
 export { type PullOptions, pull } from './checkpoint/hub.js'
 export type { LoadOptions } from './inference/decoder-runtime.js'
+export type { CacheStatistics } from './inference/prefix-cache.js'
 export { XComposer } from './inference/xcomposer.js'
 export { type ModelConfig, parseModelConfig } from './model/config.js'
 export { type Inspection, inspect } from './model/inspect.js'
@@ -22,6 +23,7 @@ export { Tokenizer } from './text/tokenizer.js'
 
 // Chat
 
+export { cacheStatistics, clearCaches } from './chat/caches.js'
 export {
   type ChatAnswer,
   type ChatContentPart,
@@ -34,6 +36,8 @@ export {
   type SamplingOptions,
 } from './chat/chat.js'
 export { type ChatBatchOptions, chatBatch } from './chat/chat-batch.js'
+export { type CompleteOptions, complete } from './chat/complete.js'
+export { type Embeddable, type EmbeddedInput, type EmbedOptions, embed } from './chat/embed.js'
 export { type LikeliestAnswersOptions, type LikelyAnswer, type LikelyAnswers, likeliestAnswers } from './chat/likeliest.js'
 export type { ImageSource } from './image/source.js'
 

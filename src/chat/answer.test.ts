@@ -9,7 +9,7 @@ import type { ChatResult } from './result.js'
 const result = (text: string): ChatResult => ({
   text,
   ids: [],
-  usage: { promptTokens: 1, imageTokens: 0, completionTokens: 0 },
+  usage: { promptTokens: 1, imageTokens: 0, cachedTokens: 0, completionTokens: 0 },
   images: [],
   timings: { imageMs: 0, prefillMs: 0, decodeMs: 0, firstTokenMs: 0, tokensPerSecond: 0 },
   finishReason: 'stop',

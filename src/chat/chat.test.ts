@@ -86,19 +86,6 @@ describe('a follow-up', () => {
     expect(encode.mock.calls.length).toBe(1)
     vi.restoreAllMocks()
   })
-  it('that begins otherwise lets go of what was kept, before it is read itself', async () => {
-    await ask([user('hello', 1)])
-    const held = liveHandles().total
-    const run = vi.spyOn(model.decoder.sessions, 'run')
-    const asking = chat(model, [user('An entirely different beginning of a dialogue, with no picture in it.')], {
-      maxNewTokens: 12,
-    })
-    await asking.next()
-    expect(run).toHaveBeenCalled()
-    expect(liveHandles().total).toBe(held)
-    await asking.return()
-    vi.restoreAllMocks()
-  })
   it('with --lookup answers the same', async () => {
     const [plain, ahead] = [
       await ask([user('hello hello hello', 1)]),

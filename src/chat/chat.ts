@@ -22,7 +22,7 @@ export type { ChatResult } from './result.js'
 
 /**
  * Answers the last message. The answer is an async iterable of pieces of text, whose concatenation is the text of its `result`. Any number
- * of answers may be made at the same time; they take turns, and each is what it is alone.
+ * of answers may be made at the same time; they share the passes of the decoder, and each is what it is alone.
  *
  * @example
  * const { text } = await chat(model, [
@@ -47,11 +47,10 @@ async function* answer(
   if (options.draft) checkDraft(model, options.draft)
   check.throwIfAborted()
   const opened = await openRequest(model, messages, options)
-  const features = await encodeOpened(model, opened.images, check)
-  const clock = { began, encoded: performance.now() }
   const draft = options.draft && (await openDraft(options.draft, opened, options, check))
   try {
-    const prompt = { parts: opened.parts, features, clock, images: seenImages(opened.images) }
+    const encode = () => encodeOpened(model, opened.images, check)
+    const prompt = { parts: opened.parts, encode, began, images: seenImages(opened.images) }
     return yield* continuePrompt(model, prompt, options, check, draft?.proposer)
   } finally {
     draft?.close()
@@ -68,6 +67,6 @@ async function openDraft(
   const { parts, images } = await openAgain(opened, draft, options)
   if (positions(parts) >= draft.contextLength) return undefined
   const features = await encodeOpened(draft, images, check)
-  const { sequence } = await draft.prefill(parts, features, { signal: check })
-  return { proposer: draftProposer(sequence, draft.contextLength), close: () => draft.prefixes.put(sequence) }
+  const { sequence } = await draft.prefill(parts, features, { signal: check, scope: options.cacheScope ?? '' })
+  return { proposer: draftProposer(sequence, draft.contextLength), close: () => draft.decoder.keep(sequence) }
 }

@@ -36,7 +36,7 @@ async function* continuation(
   checkAnswerOptions(options, notHere)
   check.throwIfAborted()
   const parts = textParts(model, text, model.contextLength - 1)
-  return yield* continuePrompt(model, { parts, features: [], clock: { began, encoded: performance.now() } }, options, check)
+  return yield* continuePrompt(model, { parts, encode: async () => [], began }, options, check)
 }
 
 /**

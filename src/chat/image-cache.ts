@@ -1,7 +1,11 @@
 /**
- * Rows of images that were encoded before, by the hash of their bytes: never by their name, which may come to mean another image. The
- * least recently used go when the budget is full. An image that is being encoded for one request is not encoded again for another.
+ * Rows of images that were encoded before, by the hash of their bytes and how they were prepared: never by their name, which may come to
+ * mean another image. The least recently used go when the budget is full. An image that is being encoded for one request is not encoded
+ * again for another. Whoever must not share has keys of its own.
  */
+import type { CacheStatistics } from '../inference/prefix-cache.js'
+
+const DEFAULT_BYTES = 256 * 2 ** 20
 
 /** How a model saw an image. */
 export interface SeenImage {
@@ -19,16 +23,6 @@ export interface EncodedImage {
   readonly seen: SeenImage
 }
 
-/** What is kept, and how often it was asked for. */
-export interface ImageCacheStatistics {
-  readonly entries: number
-  readonly bytes: number
-  readonly maxBytes: number
-  /** Images whose rows were there, or were being computed. */
-  readonly hits: number
-  readonly misses: number
-}
-
 export class ImageCache {
   private readonly images = new Map<string, EncodedImage>()
   private readonly pending = new Map<string, Promise<EncodedImage>>()
@@ -37,7 +31,7 @@ export class ImageCache {
   private misses = 0
 
   /** @param maxBytes of all rows together; 0 keeps nothing */
-  constructor(private readonly maxBytes = 256 * 2 ** 20) {}
+  constructor(private readonly maxBytes = DEFAULT_BYTES) {}
 
   /** What is kept of an image; where it is, that counts as a hit. */
   get(key: string): EncodedImage | undefined {
@@ -86,7 +80,8 @@ export class ImageCache {
     this.bytes = 0
   }
 
-  get statistics(): ImageCacheStatistics {
+  /** A hit is an image that a request did not have to encode. */
+  get statistics(): CacheStatistics {
     const { bytes, maxBytes, hits, misses } = this
     return { entries: this.images.size, bytes, maxBytes, hits, misses }
   }

@@ -22,7 +22,7 @@ export interface ImageOptions {
   readonly maxTiles?: number
   /** Default 'upright'; 'reference' to compare with the reference's numbers. */
   readonly reading?: Reading
-  /** Requests of different scopes share no rows of images: what one of them sent cannot be learned from how fast another is. Default ''. */
+  /** Requests of different scopes share nothing that is kept, neither images nor prompts; default ''. */
   readonly cacheScope?: string
 }
 
@@ -31,7 +31,7 @@ const caches = new WeakMap<XComposer, ImageCache>()
 
 /** An image that was read and decoded: its rows if it was encoded before, otherwise what the tower takes. */
 export interface OpenedImage {
-  /** What it is, whatever its name. */
+  /** What it is, whatever its name, and whose. */
   readonly key: string
   /** Positions that it takes in a prompt. */
   readonly tokens: number
@@ -128,7 +128,7 @@ type Rows = Pick<EncodedImage, 'rows'>
 
 /** The image features that are kept of a model. */
 export function imageCacheOf(model: XComposer): ImageCache {
-  const cache = caches.get(model) ?? new ImageCache()
+  const cache = caches.get(model) ?? new ImageCache(model.imageCacheBytes)
   caches.set(model, cache)
   return cache
 }

@@ -65,8 +65,10 @@ export async function likeliestAnswers(
   const { signal } = options
   signal?.throwIfAborted()
   const { parts, images } = await openRequest(model, messages, options)
-  const features = await encodeOpened(model, images, signal)
-  const { logits, sequence } = await model.prefill(parts, features, { signal })
+  const { logits, sequence } = await model.decoder.scheduler.prompts.run(async () => {
+    const features = await encodeOpened(model, images, signal)
+    return model.prefill(parts, features, { signal, scope: options.cacheScope ?? '' })
+  })
   const { maxNewTokens, stopIds = [] } = generation(model, parts, options).settings
   const text = (ids: readonly number[]) => model.tokenizer.decode([...ids]).trim()
   let finished = false
@@ -75,7 +77,7 @@ export async function likeliestAnswers(
     finished = true
     return { answers: answers.map(({ ids, logprob }) => ({ text: text(ids), ids, probability: Math.exp(logprob) })), exact }
   } finally {
-    if (finished) model.prefixes.put(sequence)
+    if (finished) model.decoder.keep(sequence)
     else sequence.dispose()
   }
 }

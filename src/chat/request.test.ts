@@ -97,12 +97,12 @@ describe('before anything of the model runs', () => {
 describe('an abort', () => {
   it('ends a long prefill between its chunks', async () => {
     const control = new AbortController()
-    const { run } = passes()
+    const pass = vi.spyOn(model.decoder.sessions, 'pass')
     const answer = chat(model, [user('word '.repeat(450))], { signal: control.signal }).result
-    while (run.mock.calls.length === 0) await new Promise(setImmediate)
+    while (pass.mock.calls.length === 0) await new Promise(setImmediate)
     control.abort(new Error('enough'))
     await expect(answer).rejects.toThrow('enough')
-    expect(run.mock.calls.map(([{ tokens }]) => tokens)).toEqual([512])
+    expect(pass.mock.calls.map(([{ tokens }]) => tokens)).toEqual([512])
     expect(model.decoder.living.size).toBe(0)
   })
 

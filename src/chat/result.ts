@@ -8,7 +8,13 @@ export interface ChatResult {
   readonly ids: readonly number[]
   /** One for each id, where they were asked for. */
   readonly logprobs?: readonly ChosenLogprob[]
-  readonly usage: { readonly promptTokens: number; readonly imageTokens: number; readonly completionTokens: number }
+  readonly usage: {
+    readonly promptTokens: number
+    readonly imageTokens: number
+    readonly completionTokens: number
+    /** Positions of the prompt that were taken from the prefix cache. */
+    readonly cachedTokens: number
+  }
   /** How each image of the prompt was seen. */
   readonly images: readonly SeenImage[]
   readonly timings: {

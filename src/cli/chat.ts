@@ -10,7 +10,8 @@ import { dialogue } from './dialogue.js'
 import { imageArgument, STANDARD_INPUT } from './image-argument.js'
 import type { Io } from './io.js'
 import { userMessage } from './messages.js'
-import { answerHelp, answerOptions, answerSettings, loadModel, modelDirectory, modelHelp, modelOptions } from './model-options.js'
+import { modelDirectory, modelHelp, modelOptions } from './model-choice.js'
+import { answerHelp, answerOptions, answerSettings, loadModel } from './model-options.js'
 
 const LONGEST_INPUT = 1_000_000
 

@@ -6,7 +6,8 @@ import { renderHtml, writeArticle } from '../compose/render-html.js'
 import { type Library, openLibrary } from '../library/library.js'
 import { type Command, onlyPositional } from './command.js'
 import { type Io, progressLine } from './io.js'
-import { loadModel, modelDirectory, modelHelp, modelOptions } from './model-options.js'
+import { modelDirectory, modelHelp, modelOptions } from './model-choice.js'
+import { loadModel } from './model-options.js'
 import { checkOutputFile } from './output-file.js'
 
 /** Lines about the library that are printed; more are counted. */

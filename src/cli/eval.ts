@@ -15,7 +15,8 @@ import { reportTable } from '../evaluate/report.js'
 import { isCorrect } from '../evaluate/scorers.js'
 import { type Args, type Command, onlyPositional } from './command.js'
 import { type Io, progressLine } from './io.js'
-import { loadModel, modelDirectory, modelHelp, modelOptions } from './model-options.js'
+import { modelDirectory, modelHelp, modelOptions } from './model-choice.js'
+import { loadModel } from './model-options.js'
 import { checkOutputFile } from './output-file.js'
 
 export const evalCommand: Command = {

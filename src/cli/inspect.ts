@@ -7,7 +7,7 @@ import { type Inspection, inspect } from '../model/inspect.js'
 import { openModel } from '../model/open-checkpoint.js'
 import { modelParts } from '../model/parameter-spec.js'
 import { type Args, type Command, noPositionals } from './command.js'
-import { modelDirectory } from './model-options.js'
+import { modelDirectory } from './model-choice.js'
 
 const LARGEST_CONFIG = 1_000_000
 

@@ -31,7 +31,7 @@ describe('a batch', () => {
   /** Keys and values of 200 positions in 2 layers, 2 heads of 16 float32 each. */
   const sequence = 2 * 200 * 2 * 2 * 16 * 4
 
-  it('needs the keys and values of every row, and of the prompt that is computed', () => {
+  it('needs the keys and values of every row, and of what is kept beside them', () => {
     expect([1, 2, 8].map((batch) => planned(batch).kv)).toEqual([sequence, 3 * sequence, 9 * sequence])
     expect(planned(8, { max_length: 400 }).kv).toBe(2 * 9 * sequence)
     const { kv: _, batch: __, ...rest } = planned(8)

@@ -1,6 +1,7 @@
 /** What a model will need in memory, said before it is loaded, and refused where the machine has not got it. */
 import { freemem } from 'node:os'
 import { XComposerError } from '../common/errors.js'
+import { DEFAULT_SLOTS } from '../inference/scheduler.js'
 import { isStretched } from '../model/decoder/rotary.js'
 import { inspect } from '../model/inspect.js'
 import type { OpenCheckpoint } from '../model/open-checkpoint.js'
@@ -28,8 +29,8 @@ const WORTH_SAYING = 2 ** 30
  */
 export function memoryPlan({ config }: Pick<OpenCheckpoint, 'config'>, batch = 1, available = availableBytes()): MemoryPlan {
   const { memory } = inspect(config)
-  const rows = isStretched(config.decoder, config.maxLength) ? 1 : batch
-  // Prompts are computed in a sequence of their own and copied into the batch's rows.
+  const rows = isStretched(config.decoder, config.maxLength) ? 1 : Math.min(batch, DEFAULT_SLOTS)
+  // Beside the rows of a batch the prefix cache keeps about one sequence.
   const sequences = rows > 1 ? rows + 1 : 1
   return {
     weights: memory.weights,

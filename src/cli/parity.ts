@@ -2,7 +2,7 @@
 import { InputError } from '../common/errors.js'
 import { parity } from '../verify/parity.js'
 import { type Command, noPositionals } from './command.js'
-import { modelDirectory } from './model-options.js'
+import { modelDirectory } from './model-choice.js'
 
 export const parityCommand: Command = {
   name: 'parity',

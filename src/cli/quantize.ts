@@ -11,7 +11,7 @@ import { Tokenizer } from '../text/tokenizer.js'
 import { BLOCK_HELP, blockOptions, readBlockFormat } from './block-options.js'
 import type { Command } from './command.js'
 import { progressLine, writtenLine } from './io.js'
-import { namedModel } from './model-options.js'
+import { namedModel } from './model-choice.js'
 
 export const quantizeCommand: Command = {
   name: 'quantize',

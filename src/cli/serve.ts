@@ -6,7 +6,7 @@ import { Supervisor } from '../server/engine/supervisor.js'
 import { listen } from '../server/listen.js'
 import { jsonLog } from '../server/log.js'
 import { type Command, noPositionals } from './command.js'
-import { modelHelp, modelOptions, namedModel, providers } from './model-options.js'
+import { modelHelp, modelOptions, namedModel, providers } from './model-choice.js'
 import { packageVersion } from './package.js'
 
 /** Longest answers take minutes; whoever stops a server does not wait longer. */

@@ -45,15 +45,11 @@ async function* complete(
   const kept = keepEnd(assembled.parts, model.contextLength - Math.min(ANSWER_ROOM, maxNewTokens))
   // Images that were cut away are not encoded.
   const used = kept.flatMap((part) => (part.kind === 'image' ? [part.image] : []))
-  const features = await encodeOpened(
-    model,
-    images.filter((_, i) => used.includes(i)),
-    check,
-  )
+  const shown = images.filter((_, i) => used.includes(i))
+  const encode = () => encodeOpened(model, shown, check)
   const places = [...new Set(used)].sort((a, b) => a - b)
   const parts = kept.map((part) => (part.kind === 'image' ? { ...part, image: places.indexOf(part.image) } : part))
-  const clock = { began, encoded: performance.now() }
-  return yield* continuePrompt(model, { parts, features, clock }, { maxNewTokens, ...sampling, sample: true }, check)
+  return yield* continuePrompt(model, { parts, encode, began }, { maxNewTokens, ...sampling, sample: true }, check)
 }
 
 /** The last `limit` positions of a prompt: its question and its candidates stand at the end. An image is kept whole or not at all. */

@@ -8,7 +8,6 @@ import { decoder } from '../model/decoder/decoder.js'
 import { rotaryTables } from '../model/decoder/rotary.js'
 import { readParameter } from '../model/open-checkpoint.js'
 import { floatWeights } from '../model/weights.js'
-import { DecoderBatch } from './decoder-batch.js'
 import type { DecoderRuntime, DecoderSequence } from './decoder-runtime.js'
 
 const ids = (n: number, from = 0) => Array.from({ length: n }, (_, i) => 3 + ((from + i * 37) % 190))
@@ -88,20 +87,18 @@ describe.each([
     sequence.dispose()
   })
 
-  it('gives the logits of rows of a batch', async () => {
+  it('gives the logits of rows that are decoded together', async () => {
     const prompts = [ids(20), ids(9, 50), ids(255, 90)]
-    const batch = new DecoderBatch(small.model, prompts.length, 1)
+    const { scheduler } = small.model
     const rows = []
     for (const prompt of prompts) {
-      const { sequence } = await prompted(prompt)
-      rows.push(batch.join(sequence))
-      sequence.dispose()
+      await scheduler.place()
+      rows.push(scheduler.start((await prompted(prompt)).sequence))
     }
     const next = [11, 12, 13]
     const logits = await Promise.all(rows.map((row) => row.append(next)))
     for (const [i, prompt] of prompts.entries()) await expectReference(logits[i], [...prompt, ...next])
     for (const row of rows) row.dispose()
-    batch.dispose()
   })
 
   it('gives the logits of branches, whose dead ones are dropped', async () => {

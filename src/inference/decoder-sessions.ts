@@ -2,6 +2,7 @@
  * The decoder as inference sessions over a KV cache: one graph for rows of images, which all pass the adapter, and one without it for
  * text and decoding (one for both, where the adapter does not tell them apart). Both stand on the same weights, and a prompt with images goes through them span by span.
  */
+import type { AbortCheck } from '../common/abort.js'
 import {
   cachedAttention,
   cacheWidth,
@@ -16,9 +17,10 @@ import {
 import { adapterOf } from '../model/adapter/table.js'
 import type { DecoderConfig } from '../model/config.js'
 import { decoder } from '../model/decoder/decoder.js'
-import type { KvBatch } from './kv-batch.js'
 import type { KvCache } from './kv-cache.js'
+import type { KvRows } from './kv-pool.js'
 import type { PassQueue } from './passes.js'
+import { pieceRows } from './pieces.js'
 import type { WeightStore } from './weight-store.js'
 
 /** One pass: embeddings appended to a cache. */
@@ -36,6 +38,10 @@ export interface DecoderStep {
   readonly room?: number
   /** Present where the tokens are no sequence but alternatives. */
   readonly branches?: BranchStep
+  /** Looked at before each pass; its reason is thrown. */
+  readonly signal?: AbortCheck | undefined
+  /** Most tokens of the next pass; asked before each. Default: no limit. */
+  readonly mostRows?: () => number
 }
 
 /** Tokens that are alternatives at the same position: each sees the start of the cache, its ancestors and itself. */
@@ -86,41 +92,46 @@ export class DecoderSessions {
     return adapterOf(this.config.adapter).rows === 'image'
   }
 
-  /** Appends to the cache in place and returns logits. */
+  /** Appends to the cache in place and returns logits. Rows of images and rows of text are passes of their own, with a turn each. */
   async run(step: DecoderStep, cache: KvCache): Promise<DecoderOutput> {
-    const parts = modalitySpans(step.tokens, this.imagesDiffer ? (step.imageColumns ?? []) : [])
-    if (parts.length === 1) return this.runSpan(step, parts[0]?.image ?? false, cache)
+    const spans = modalitySpans(step.tokens, this.imagesDiffer ? (step.imageColumns ?? []) : [])
     const { hiddenSize, vocabularySize } = this.config
     const room = Math.max(step.room ?? 0, cache.length + step.tokens)
     const logits = new Float32Array(step.logitColumns.length * vocabularySize)
     const hidden: Float32Array[] = []
-    for (const { start, end, image } of parts) {
-      const wanted = [...step.logitColumns.entries()].filter(([, column]) => column >= start && column < end)
-      const part = await this.runSpan(
-        {
+    for (const span of spans) {
+      for (let start = span.start, end: number; start < span.end; start = end) {
+        step.signal?.throwIfAborted()
+        end = start + pieceRows(span.end - start, span.end - span.start, step.mostRows?.())
+        if (start === 0 && end === step.tokens) return this.turn(step, span.image, cache)
+        const wanted = [...step.logitColumns.entries()].filter(([, column]) => column >= start && column < end)
+        const piece = {
           ...step,
           room,
           embeddings: step.embeddings.subarray(start * hiddenSize, end * hiddenSize),
           tokens: end - start,
           logitColumns: wanted.map(([, column]) => column - start),
-        },
-        image,
-        cache,
-      )
-      wanted.forEach(([place], i) => {
-        logits.set(part.logits.subarray(i * vocabularySize, (i + 1) * vocabularySize), place * vocabularySize)
-      })
-      part.hidden.forEach((state, layer) => {
-        hidden[layer] ??= new Float32Array(step.tokens * hiddenSize)
-        hidden[layer].set(state, start * hiddenSize)
-      })
+        }
+        const part = await this.turn(piece, span.image, cache)
+        wanted.forEach(([place], i) => {
+          logits.set(part.logits.subarray(i * vocabularySize, (i + 1) * vocabularySize), place * vocabularySize)
+        })
+        part.hidden.forEach((state, layer) => {
+          hidden[layer] ??= new Float32Array(step.tokens * hiddenSize)
+          hidden[layer].set(state, start * hiddenSize)
+        })
+      }
     }
     return { logits, hidden }
   }
 
-  /** A step whose rows are all of an image, or none of them: one pass. */
-  private runSpan(step: DecoderStep, image: boolean, cache: KvCache): Promise<DecoderOutput> {
-    return this.passes.run(() => cache.lifetime.during(() => this.passSpan(step, image, cache)))
+  private turn(step: DecoderStep, image: boolean, cache: KvCache): Promise<DecoderOutput> {
+    return this.passes.run(() => this.pass(step, cache, image))
+  }
+
+  /** One pass, in a turn that the caller has. @param image whether the rows are all of an image, or none of them */
+  pass(step: DecoderStep, cache: KvCache, image = false): Promise<DecoderOutput> {
+    return cache.lifetime.during(() => this.passSpan(step, image, cache))
   }
 
   private async passSpan(step: DecoderStep, image: boolean, cache: KvCache): Promise<DecoderOutput> {
@@ -142,30 +153,26 @@ export class DecoderSessions {
     return output
   }
 
-  /** Appends one text token to each row of a batch: embeddings [rows, hidden] -> logits [rows, vocabulary]. */
-  runRows(embeddings: Float32Array, batch: KvBatch): Promise<Float32Array> {
-    return this.passes.run(() => batch.lifetime.during(() => this.passRows(embeddings, batch)))
-  }
-
-  private async passRows(embeddings: Float32Array, batch: KvBatch): Promise<Float32Array> {
-    const rows = batch.lengths.length
-    batch.reserve()
-    const lastIndex = Value.zeros('i32', [rows])
-    lastIndex.data.set(batch.lengths)
+  /**
+   * Appends one text token to each of the rows that are meant, in a turn that the caller has: embeddings [sequences, hidden] ->
+   * logits [sequences, vocabulary].
+   */
+  async passRows(embeddings: Float32Array, rows: KvRows, tables: { cos: Value; sin: Value }): Promise<Float32Array> {
+    const { hiddenSize } = this.config
+    const { lengths, places } = rows
+    const all = Value.zeros('f32', [lengths.length, 1, hiddenSize])
+    places.forEach((row, i) => void all.data.set(embeddings.subarray(i * hiddenSize, (i + 1) * hiddenSize), row * hiddenSize))
+    const lastIndex = Value.zeros('i32', [lengths.length])
+    lastIndex.data.set(lengths)
     const totalLength = Value.zeros('i32', [1])
-    totalLength.data[0] = Math.max(...batch.lengths) + 1
-    const inputs: Record<string, Value> = {
-      embeddings: Value.of('f32', [rows, 1, this.config.hiddenSize], embeddings),
-      logit_index: pairs(batch.lengths.map((_, row) => [row, 0])),
+    totalLength.data[0] = Math.max(...lengths) + 1
+    const own = {
+      embeddings: all,
+      logit_index: pairs(places.map((row) => [row, 0])),
       last_index: lastIndex,
       total_length: totalLength,
     }
-    const own = Object.values(inputs)
-    Object.assign(inputs, batch.tables())
-    const { logits } = await this.execute(this.session({}), inputs, own, batch)
-    batch.lengths.forEach((length, row) => {
-      batch.lengths[row] = length + 1
-    })
+    const { logits } = await this.execute(this.session({}), { ...own, ...tables }, Object.values(own), rows)
     return logits
   }
 
@@ -265,12 +272,12 @@ export class DecoderSessions {
     return states
   }
 
-  /** Drops the references to the cache of the last run, between two passes. */
-  unbind(): void {
+  /** Drops the references to the cache of the last run: now, where the caller knows that no pass runs, or between two passes. */
+  unbind(when: 'now' | 'soon'): void {
     const unbindAll = (): void => {
       for (const { session } of this.built.values()) session.unbind()
     }
-    if (this.passes.idle) unbindAll()
+    if (when === 'now' || this.passes.idle) unbindAll()
     // A closed queue has nothing left to unbind.
     else void this.passes.run(async () => unbindAll()).catch(() => {})
   }

@@ -27,7 +27,7 @@ function endsOf(name: string, ms = 0): string[] {
   return ended
 }
 
-const disposed = /^disposed: (model nano|sequence|batch): was disposed/
+const disposed = /^disposed: (model nano|sequence): was disposed/
 
 describe('a model', () => {
   it('refuses every call after dispose with a typed error', () => {
@@ -56,12 +56,13 @@ describe('a model', () => {
   })
 })
 
-describe('sequences, beams and batches', () => {
+describe('sequences, beams and rows', () => {
   it('may be disposed during a pass, and are refused afterwards', () => {
     const ended = endsOf('sequences')
     expect(ended[0]).toBe('done')
     for (const end of ended.slice(1, 3)) expect(end).toMatch(disposed)
-    expect(ended[3]).toMatch(/^done$|^disposed: batch/)
-    expect(ended[4]).toMatch(/^disposed: batch/)
+    expect(ended[3]).toMatch(/^done$|^disposed: sequence/)
+    expect(ended[4]).toMatch(/^disposed: sequence/)
+    expect(ended[5]).toBe('done')
   })
 })

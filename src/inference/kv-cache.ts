@@ -17,6 +17,11 @@ export function grown(capacity: number, needed: number): number {
   return Math.ceil(Math.max(needed, capacity * 1.5) / KV_GROWTH) * KV_GROWTH
 }
 
+/** Bytes of keys and values of so many positions. */
+export function kvBytes({ layers, kvHeads, headDim }: DecoderConfig, positions: number): number {
+  return 2 * layers * kvHeads * cacheWidth(headDim) * positions * Float32Array.BYTES_PER_ELEMENT
+}
+
 /** Copies the first `positions` of every head between buffers [heads, capacity, D] that may differ in capacity. */
 export function copyPositions(from: Float32Array, to: Float32Array, c: DecoderConfig, positions: number): void {
   const { kvHeads } = c
@@ -70,18 +75,29 @@ export class RotaryState {
   }
 }
 
+/** What a cache lies in when its memory is a row of something larger: see kv-pool.ts. */
+export interface KvHome {
+  /** Makes room for `entries` in every row; the cache's memory is another afterwards. */
+  grow(entries: number): void
+  /** Forgets a cache that is disposed. */
+  leave(cache: KvCache): void
+}
+
 /**
- * KV buffers of one sequence, [1, kvHeads, capacity, D] per layer with D = cacheWidth(d). `dispose` frees them behind the pass that uses
- * them; afterwards every use is a DisposedError.
+ * KV buffers of one sequence, [1, kvHeads, capacity, D] per layer with D = cacheWidth(d), in memory of its own or in a row of a pool.
+ * `dispose` frees them behind the pass that uses them; afterwards every use is a DisposedError.
  */
 export class KvCache {
-  keys: Value<'f32'>[] = []
-  values: Value<'f32'>[] = []
+  readonly keys: Value<'f32'>[] = []
+  readonly values: Value<'f32'>[] = []
   /** Positions filled. */
   length = 0
+  /** Positions that there is memory for. */
+  capacity = 0
+  /** The pool that it is a row of. */
+  home: KvHome | undefined
   /** Until `dispose`; a pass holds it. */
   readonly lifetime = new Lifetime('sequence', () => this.free())
-  private capacity = 0
   private lengthInputs: { readonly last_index: Value<'i32'>; readonly total_length: Value<'i32'> } | undefined
 
   /** @param limit most positions the sequence may have */
@@ -110,33 +126,65 @@ export class KvCache {
     return this.capacity - this.length
   }
 
+  /** Memory that it takes. */
+  get bytes(): number {
+    return kvBytes(this.config, this.capacity)
+  }
+
+  /** Moves it into memory of its own. */
+  bringOut(): void {
+    this.moveTo(grown(0, this.length))
+    this.home = undefined
+  }
+
+  /** Takes another buffer for one of its own, in the order of all layers' keys and then all values. */
+  replace(buffer: number, value: Value<'f32'>): void {
+    const { layers } = this.config
+    const list = buffer < layers ? this.keys : this.values
+    list[buffer % layers]?.dispose()
+    list[buffer % layers] = value
+  }
+
+  /** @throws InputError for positions beyond the limit, DisposedError */
+  checkRoom(positions: number): void {
+    this.lifetime.check()
+    if (positions <= this.limit) return
+    throw new InputError(`the sequence would have ${positions} positions; this model's context is ${this.limit}`, {
+      code: 'context_length_exceeded',
+    })
+  }
+
   /**
    * Makes room for `slots` entries, of which a sequence has `positions` one after the other: more than one entry may stand for
    * the same position while a sequence is branched. @throws InputError for positions beyond the limit
    */
   reserve(slots: number, positions = slots): void {
-    this.lifetime.check()
-    if (positions > this.limit)
-      throw new InputError(`the sequence would have ${positions} positions; this model's context is ${this.limit}`, {
-        code: 'context_length_exceeded',
-      })
+    this.checkRoom(positions)
     if (slots <= this.capacity) return
     const wanted = grown(this.capacity, slots)
-    const capacity = slots > this.limit ? wanted : Math.min(this.limit, wanted)
-    this.keys = this.moved(this.keys, capacity)
-    this.values = this.moved(this.values, capacity)
+    if (this.home) this.home.grow(slots)
+    else this.moveTo(slots > this.limit ? wanted : Math.min(this.limit, wanted))
+  }
+
+  /** Layer by layer, so that there are never two of all. */
+  private moveTo(capacity: number): void {
+    const { layers, kvHeads, headDim } = this.config
+    for (let i = 0; i < 2 * layers; i++) {
+      const to = Value.zeros('f32', [1, kvHeads, capacity, cacheWidth(headDim)])
+      const from = i < layers ? this.keys[i] : this.values[i - layers]
+      if (from) copyPositions(from.data, to.data, this.config, this.length)
+      this.replace(i, to)
+    }
     this.capacity = capacity
   }
 
-  private moved(from: readonly Value<'f32'>[], capacity: number): Value<'f32'>[] {
-    const { layers, kvHeads, headDim } = this.config
-    return Array.from({ length: layers }, (_, layer) => {
-      const to = Value.zeros('f32', [1, kvHeads, capacity, cacheWidth(headDim)])
-      const old = from[layer]
-      if (old) copyPositions(old.data, to.data, this.config, this.length)
-      old?.dispose()
-      return to
-    })
+  /** Takes over the first `positions` of another sequence's; it must be empty, and have room for them. */
+  copyFrom(other: KvCache, positions: number): void {
+    other.lifetime.check()
+    const to = [...this.keys, ...this.values]
+    for (const [i, { data }] of [...other.keys, ...other.values].entries())
+      copyPositions(data, (to[i] as Value<'f32'>).data, this.config, positions)
+    this.length = positions
   }
 
   /** Keeps the first `first` entries and, behind them, those at `slots` (ascending). */
@@ -185,9 +233,10 @@ export class KvCache {
   }
 
   private free(): void {
+    this.home?.leave(this)
     for (const value of [...this.keys, ...this.values]) value.dispose()
-    this.keys = []
-    this.values = []
+    this.keys.length = 0
+    this.values.length = 0
     this.capacity = 0
     for (const value of Object.values(this.lengthInputs ?? {})) value.dispose()
     this.lengthInputs = undefined

@@ -1,11 +1,11 @@
 /**
- * Whose turn it is to run a model, and until when. Passes of the decoder and of the vision tower share weights, sessions and threads,
- * so they run one after the other, in the order in which they were asked for: requests that run at the same time take turns pass by pass.
- * A model that is disposed lets the pass in flight end and refuses the others. Nothing native runs outside of a turn.
+ * Whose turn it is to run a model, and until when. Passes of the decoder share sessions and threads, so they run one after the other, in the
+ * order in which they were asked for: requests that run at the same time take turns pass by pass. So do those of the vision tower, beside them.
+ * A model that is disposed lets the passes in flight end and refuses the others. Nothing native runs outside of a turn.
  */
 import { DisposedError } from '../common/errors.js'
 
-/** The turns of one model. */
+/** The turns of one part of a model. */
 export class PassQueue {
   private last: Promise<void> = Promise.resolve()
   /** Turns that have not ended. */

@@ -1,50 +1,111 @@
 /**
- * The prefix cache: the sequence of the last answer, for a prompt that begins as it did (a follow-up question, or another question about
- * the same image). A sequence is taken out before it is used, so requests that run at the same time never share one. What is reused of
+ * The prefix cache: sequences of finished answers, for prompts that begin as they did (a follow-up question, or another question about the
+ * same image). One that is continued where it ended is taken out and used as it is; of one that has only its beginning in common, the
+ * beginning is copied, and so it is of an answer that is still being made. Requests of different scopes share nothing. What is reused of
  * a prompt is what computing it anew would give, to the bit, so that an answer does not depend on the requests before it; only behind an
  * answer, whose ids were computed one by one, the last bits can be others.
  */
 import { type DecoderSequence, prefillChunkEnd } from './decoder-runtime.js'
+import { isLeftOver } from './pieces.js'
 
 /** Fewer common positions than this are computed again: nearly every prompt begins with some. */
 export const MIN_REUSED_POSITIONS = 16
 
-/** The engine multiplies so many rows at a time; a single row that is left over is added up in another order (measured, on x86). */
-const ROWS_TOGETHER = 64
+/** What a cache holds, and how often it helped. */
+export interface CacheStatistics {
+  readonly entries: number
+  readonly bytes: number
+  readonly maxBytes: number
+  readonly hits: number
+  readonly misses: number
+}
 
-/** Holds at most one sequence, which is the cache's own until it is taken. */
+/** A prompt that looks for a sequence which begins as it does. */
+export interface PrefixQuery {
+  /** As in promptRows. */
+  readonly content: readonly number[]
+  /** Only sequences of the same scope are seen. */
+  readonly scope: string
+  /** Most positions that the sequence may have. */
+  readonly limit: number
+}
+
+/** What was found: `length` positions of `source`, which is the caller's now if it was taken out. */
+export interface FoundPrefix {
+  readonly source: DecoderSequence
+  readonly length: number
+  readonly taken: boolean
+}
+
+/** Owns what is put into it. The least recently used go when the budget is full. */
 export class PrefixCache {
-  private kept: DecoderSequence | undefined
+  /** The least recently used first. */
+  private kept: DecoderSequence[] = []
   private closed = false
+  private hits = 0
+  private misses = 0
 
-  /**
-   * Takes out the kept sequence, rewound to what it has in common with `content` (as in promptRows). One that has too little in common, or
-   * another limit, is disposed, so that its memory is free for the prompt.
-   */
-  take(content: readonly number[], limit: number): DecoderSequence | undefined {
-    const { kept } = this
-    this.kept = undefined
-    if (!kept) return undefined
-    const length = reusable(kept.content, kept.promptLength, content)
-    if (kept.cache.limit === limit && length >= MIN_REUSED_POSITIONS) {
-      kept.rewind(length)
-      return kept
-    }
-    kept.dispose()
-    return undefined
+  /** @param maxBytes of all sequences together; 0: nothing is kept, and nothing is found */
+  constructor(private readonly maxBytes: number) {}
+
+  /** Whether anything is kept. */
+  get isOn(): boolean {
+    return this.maxBytes > 0 && !this.closed
   }
 
-  /** Takes a sequence over, in place of the one before. */
+  get statistics(): CacheStatistics {
+    const { bytes, maxBytes, hits, misses } = this
+    return { entries: this.kept.length, bytes, maxBytes, hits, misses }
+  }
+
+  private get bytes(): number {
+    return this.kept.reduce((sum, { cache }) => sum + cache.bytes, 0)
+  }
+
+  /**
+   * The longest beginning that a prompt can take over, if it is worth it.
+   * @param running sequences of answers that are being made; they are only ever copied
+   */
+  find(query: PrefixQuery, running: Iterable<DecoderSequence> = []): FoundPrefix | undefined {
+    if (!this.isOn) return undefined
+    let best: { readonly source: DecoderSequence; readonly length: number } | undefined
+    // Of equals the latest that was kept: it can be taken, and is the likeliest to be followed.
+    for (const source of [...running, ...this.kept]) {
+      if (source.scope !== query.scope) continue
+      const length = reusable(source.content, source.promptLength, query.content)
+      if (length >= Math.max(MIN_REUSED_POSITIONS, best?.length ?? 0)) best = { source, length }
+    }
+    if (!best) {
+      this.misses++
+      return undefined
+    }
+    this.hits++
+    const { source, length } = best
+    const at = this.kept.indexOf(source)
+    if (at < 0) return { source, length, taken: false }
+    this.kept.splice(at, 1)
+    // A prompt that goes on from its beginning only would cost it the rest.
+    const taken = source.cache.limit === query.limit && 2 * length >= source.length
+    if (taken) source.rewind(length)
+    else this.kept.push(source)
+    return { source, length, taken }
+  }
+
+  /** Takes a sequence over. Those of its scope that it begins with are no longer needed. */
   put(sequence: DecoderSequence): void {
-    this.clear()
-    if (this.closed) sequence.dispose()
-    else this.kept = sequence
+    if (!this.isOn || sequence.cache.bytes > this.maxBytes) {
+      sequence.dispose()
+      return
+    }
+    const covered = this.kept.filter(({ scope, content }) => scope === sequence.scope && isBeginning(content, sequence.content))
+    this.kept = [...this.kept.filter((one) => !covered.includes(one)), sequence]
+    for (const one of covered) one.dispose()
+    while (this.bytes > this.maxBytes) this.kept.shift()?.dispose()
   }
 
   /** Disposes what is kept. */
   clear(): void {
-    this.kept?.dispose()
-    this.kept = undefined
+    for (const one of this.kept.splice(0)) one.dispose()
   }
 
   /** Disposes what is kept and what is put from now on. */
@@ -52,6 +113,10 @@ export class PrefixCache {
     this.closed = true
     this.clear()
   }
+}
+
+function isBeginning(of: readonly number[], content: readonly number[]): boolean {
+  return of.length <= content.length && of.every((one, i) => one === content[i])
 }
 
 /**
@@ -74,8 +139,6 @@ export function reusable(kept: readonly number[], promptLength: number, content:
   }
   return length
 }
-
-const isLeftOver = (rows: number): boolean => rows % ROWS_TOGETHER === 1
 
 /** Rows of a prompt that are left over in their passes. */
 function leftOver(content: readonly number[]): Set<number> {

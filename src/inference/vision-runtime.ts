@@ -25,7 +25,6 @@ export class VisionRuntime {
     private readonly config: ModelConfig,
     private readonly store: WeightStore,
     options: SessionOptions,
-    /** Those of the decoder, where it runs beside one. */
     private readonly passes = new PassQueue('vision tower'),
   ) {
     if (!config.vision) throw new RangeError('the model has no vision tower')

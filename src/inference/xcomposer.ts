@@ -5,14 +5,12 @@ import { InputError } from '../common/errors.js'
 import { packagedModel } from '../common/package-root.js'
 import type { TiledPixels } from '../image/tiles.js'
 import type { ModelConfig } from '../model/config.js'
-import { isStretched } from '../model/decoder/rotary.js'
 import { type OpenCheckpoint, openModel, tokenizerPath } from '../model/open-checkpoint.js'
 import type { PromptPart } from '../text/prompt.js'
 import { Tokenizer } from '../text/tokenizer.js'
-import { DecoderBatch } from './decoder-batch.js'
 import { DecoderRuntime, type DecoderSequence, type LoadOptions } from './decoder-runtime.js'
 import { type GenerationDefaults, readGenerationDefaults } from './generation-config.js'
-import { PrefixCache } from './prefix-cache.js'
+import type { PrefixCache } from './prefix-cache.js'
 import { promptRows } from './prompt-rows.js'
 import { VisionRuntime } from './vision-runtime.js'
 
@@ -20,6 +18,8 @@ import { VisionRuntime } from './vision-runtime.js'
 export interface Prefilled {
   readonly logits: Float32Array
   readonly sequence: DecoderSequence
+  /** Positions that were taken from the prefix cache. */
+  readonly cachedTokens: number
 }
 
 /** How a prompt is started. */
@@ -28,6 +28,10 @@ export interface PromptOptions {
   readonly limit?: number
   /** Looked at between two passes; its reason is thrown. */
   readonly signal?: AbortCheck | undefined
+  /** Prompts of different scopes share nothing of the prefix cache; default ''. */
+  readonly scope?: string
+  /** Whether the sequence will be a row of the scheduler, in whose memory it is computed then; default false. */
+  readonly scheduled?: boolean
 }
 
 /**
@@ -35,14 +39,13 @@ export interface PromptOptions {
  * `dispose` ends it, and with it every request that runs: they fail with a DisposedError.
  */
 export class XComposer implements AsyncDisposable {
-  /** Sequences of finished answers, for prompts that begin as they did. */
-  readonly prefixes = new PrefixCache()
-
   private constructor(
     readonly name: string,
     readonly decoder: DecoderRuntime,
     readonly tokenizer: Tokenizer,
     private readonly vision: VisionRuntime | undefined,
+    /** Bytes of image features that are kept. */
+    readonly imageCacheBytes: number | undefined,
   ) {}
 
   /**
@@ -68,13 +71,18 @@ export class XComposer implements AsyncDisposable {
   static of(checkpoint: OpenCheckpoint, tokenizer: Tokenizer, options: LoadOptions = {}): XComposer {
     const decoder = new DecoderRuntime(checkpoint, options)
     const vision = checkpoint.config.vision
-      ? new VisionRuntime(checkpoint.config, decoder.store, decoder.sessionOptions, decoder.passes)
+      ? new VisionRuntime(checkpoint.config, decoder.store, decoder.sessionOptions, decoder.visionPasses)
       : undefined
-    return new XComposer(basename(resolve(checkpoint.directory.dir)), decoder, tokenizer, vision)
+    return new XComposer(basename(resolve(checkpoint.directory.dir)), decoder, tokenizer, vision, options.imageCacheBytes)
   }
 
   get config(): ModelConfig {
     return this.decoder.config
+  }
+
+  /** Sequences of finished answers, for prompts that begin as they did. */
+  get prefixes(): PrefixCache {
+    return this.decoder.prefixes
   }
 
   /** Compiles what requests use; otherwise the first request of a kind does, in a second or so for each gigabyte. */
@@ -112,12 +120,10 @@ export class XComposer implements AsyncDisposable {
   async prefill(
     parts: readonly PromptPart[],
     features: readonly Float32Array[],
-    { limit = this.contextLength, signal }: PromptOptions = {},
+    { limit = this.contextLength, signal, scope = '', scheduled = false }: PromptOptions = {},
   ): Promise<Prefilled> {
     const { rows, tokens, imageColumns, content } = promptRows(this.decoder, parts, features)
-    // Dynamic scaling rotates earlier keys by a length that was not known then.
-    if (isStretched(this.config.decoder, tokens)) this.prefixes.clear()
-    const sequence = this.prefixes.take(content, limit) ?? this.decoder.sequence(limit)
+    const sequence = await this.decoder.begin({ content, limit, scope, scheduled })
     const { length } = sequence
     const width = this.config.decoder.hiddenSize
     const columns = imageColumns.filter((column) => column >= length).map((column) => column - length)
@@ -125,21 +131,11 @@ export class XComposer implements AsyncDisposable {
       const rest = { content: content.slice(length), signal }
       const logits = await sequence.appendRows(rows.subarray(length * width), tokens - length, columns, rest)
       sequence.promptLength = tokens
-      return { logits, sequence }
+      return { logits, sequence, cachedTokens: length }
     } catch (error) {
       sequence.dispose()
       throw error
     }
-  }
-
-  /** Whether sequences can be decoded together: not where dynamic scaling gives each length rotary tables of its own. */
-  get canBatch(): boolean {
-    return !isStretched(this.config.decoder, this.contextLength)
-  }
-
-  /** Room for `size` sequences that are decoded together. @param positions what the longest is expected to need */
-  batch(size: number, positions: number): DecoderBatch {
-    return new DecoderBatch(this.decoder, size, positions)
   }
 
   /** Whether `dispose` was called. @throws DisposedError then */
@@ -152,7 +148,6 @@ export class XComposer implements AsyncDisposable {
    * runs, before this returns. Harmless when called again.
    */
   dispose(): Promise<void> {
-    this.prefixes.close()
     return this.decoder.dispose(() => this.vision?.dispose())
   }
 

@@ -16,7 +16,7 @@ import { listModels, oneModel } from './api/models.js'
 import { responses } from './api/responses.js'
 import { mountApp, type WebOptions } from './app-api/index.js'
 import { BodyBudget } from './body.js'
-import type { RequestContext, ServerContext, ServerEnv } from './context.js'
+import { type RequestContext, type ServerContext, type ServerEnv, sockets } from './context.js'
 import type { Engine } from './engine.js'
 import { ApiError, toApiError, unavailable } from './errors.js'
 import { type ImageFetcher, imageFetcher } from './fetch-image.js'
@@ -187,7 +187,7 @@ function around({ metrics, log }: ServerContext, active: ActiveRequests, paths: 
     c.header('x-request-id', c.get('requestId'))
     c.header('x-content-type-options', 'nosniff')
     const ended = active.begin()
-    const { outgoing } = c.env
+    const { outgoing } = sockets(c)
     const end = () => {
       for (const work of c.get('atEnd')) work()
       // Whatever still runs for this request runs for nobody.
@@ -249,7 +249,7 @@ function admitted(server: ServerContext, hosts: HostRules, keys: ApiKeys) {
     const guarded = (/^\/(v1|app)\//.test(c.req.path) || c.req.path === '/metrics') && !OPEN_PATHS.has(c.req.path)
     const scope = guarded ? keys.check(headers) : ''
     c.set('cacheScope', scope)
-    c.set('client', scope || (c.env.incoming?.socket.remoteAddress ?? ''))
+    c.set('client', scope || (sockets(c).incoming?.socket.remoteAddress ?? ''))
     if (server.draining && !OPEN_PATHS.has(c.req.path)) {
       c.header('connection', 'close')
       throw unavailable('the server is ending; ask another one', 5)

@@ -43,6 +43,11 @@ export interface ServerEnv {
 
 export type RequestContext = Context<ServerEnv>
 
+/** Node's objects of a request; none where the application is called without a socket. */
+export function sockets(c: RequestContext): Partial<HttpBindings> {
+  return c.env ?? {}
+}
+
 /** The model that a request names; the first where it names none. @throws ApiError 404 */
 export function chosenModel(engine: Engine, name: string | null | undefined): EngineModel {
   const found = name == null || name === '' ? engine.models[0] : engine.models.find(({ id }) => id === name)

@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import type { ChoiceEvent } from './answers.js'
 import { checked, parseJson } from './body.js'
-import type { RequestContext, ServerContext } from './context.js'
+import { type RequestContext, type ServerContext, sockets } from './context.js'
 import { ApiError, type PromptField, toApiError } from './errors.js'
 import { event, eventStream } from './event-stream.js'
 
@@ -72,7 +72,7 @@ export async function answerStream(
   }
   const body = eventStream(all(), {
     abort: (reason) => c.get('abort').abort(reason),
-    cut: () => c.env.outgoing?.destroy(),
+    cut: () => sockets(c).outgoing?.destroy(),
     stallMs: server.stallMs,
   })
   return c.body(body, 200, {

@@ -1,9 +1,9 @@
 /** goldens/decoder: hidden states, logits, cache, padding, rotary scaling, greedy and beam decoding (SPEC 4, 9). */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DecoderRuntime } from '../inference/decoder-runtime.js'
-import { KvBatch } from '../inference/kv-batch.js'
+import { DecoderRuntime, type DecoderSequence } from '../inference/decoder-runtime.js'
 import { RotaryState } from '../inference/kv-cache.js'
+import { KvPool } from '../inference/kv-pool.js'
 import { openModel } from '../model/open-checkpoint.js'
 import type { CaseResult, GoldenCheck } from './check.js'
 import { difference, type GoldenTensors, goldenTensors } from './compare.js'
@@ -131,29 +131,33 @@ class Checker {
     const rows = this.embeds('masked.inputs_embeds', 'leftpad.im_mask')
     const tokens = rows[0]?.tokens ?? 0
     const first = Math.max(...rows.flatMap(({ image }) => image)) + 1
-    const batch = new KvBatch(this.model.config.decoder, rows.length, tokens, this.model.config.maxLength)
+    const { passes, sessions, rotary, config } = this.model
+    const pool = new KvPool(config.decoder, config.maxLength, (when) => sessions.unbind(when))
+    const sequences: DecoderSequence[] = []
     const got: Float32Array[] = []
     const expected: Float32Array[] = []
     try {
       for (const [r, row] of rows.entries()) {
         const start = attention.indexOf(1, r * tokens) - r * tokens
         const sequence = this.model.sequence()
+        sequences.push(sequence)
+        pool.enter(sequence.cache)
         const image = row.image.filter((i) => i >= start).map((i) => i - start)
         await sequence.appendRows(row.rows.subarray(start * hiddenSize, first * hiddenSize), first - start, image)
-        batch.add(sequence.cache)
-        sequence.dispose()
       }
       for (let column = first; column < tokens; column++) {
         const embeddings = joined(rows.map((row) => row.rows.subarray(column * hiddenSize, (column + 1) * hiddenSize)))
-        got.push(await this.model.sessions.runRows(embeddings, batch))
+        const together = pool.together(sequences.map(({ cache }) => cache))
+        const tables = rotary.tables(together.capacity, Math.max(...together.lengths) + 1)
+        got.push(await passes.run(() => sessions.passRows(embeddings, together, tables)))
+        for (const { cache } of sequences) cache.length++
         for (const r of rows.keys()) {
           const at = r * tokens + column
           expected.push(wanted.subarray(at * vocabularySize, (at + 1) * vocabularySize))
         }
       }
     } finally {
-      this.model.sessions.unbind()
-      batch.dispose()
+      for (const sequence of sequences) sequence.dispose()
     }
     return this.compare('leftpad, decoded together', joined(got), joined(expected))
   }

@@ -103,19 +103,26 @@ const cases: Record<string, (ms: number) => Promise<string[]>> = {
     await branches.step([0, 0], [6, 7])
     const stepping = outcome(branches.step([0, 1], [6, 7]))
     other.dispose()
-    const batch = model.batch(1, 10)
-    const third = decoder.sequence()
-    await third.append([5])
-    const row = batch.join(third)
+    const rows = []
+    for (const id of [5, 6]) {
+      await decoder.scheduler.place()
+      const third = decoder.sequence()
+      await third.append([id])
+      rows.push(decoder.scheduler.start(third))
+    }
+    const [row, stays] = rows as [(typeof rows)[0], (typeof rows)[0]]
     const rowEnds = outcome(row.append([6]))
-    batch.dispose()
-    batch.dispose()
+    const stayed = outcome(stays.append([6]))
+    await wait(0)
+    row.dispose()
+    row.dispose()
     const ends = [
       await appending,
       await outcome(sequence.append([8])),
       await stepping,
       await rowEnds,
       await outcome(row.append([6])),
+      await stayed,
     ]
     await model.dispose()
     return ends

@@ -1,4 +1,6 @@
 /** Servers for tests: a real socket over an engine, one that is quick and does as it is told, and what reads streams of events. */
+import { connect, type Socket } from 'node:net'
+import { afterEach } from 'vitest'
 import { type App, type AppOptions, createApp } from '../../src/server/app.js'
 import type { Engine, EngineEvent, EngineModel, EngineRequest } from '../../src/server/engine.js'
 import { type Listening, type ListenOptions, listen } from '../../src/server/listen.js'
@@ -37,6 +39,26 @@ export async function startServer(
     close: () => listening.close(),
   }
 }
+
+/** Starts servers that are closed behind each test of the file. */
+export function servers(): (
+  engine?: FakeEngine,
+  options?: AppOptions,
+  listening?: Partial<ListenOptions>,
+) => Promise<TestServer> {
+  const open: TestServer[] = []
+  afterEach(async () => {
+    for (const server of open.splice(0)) await server.close()
+  })
+  return async (engine = new FakeEngine(), options = {}, listening = {}) => {
+    const server = await startServer(engine, options, listening)
+    open.push(server)
+    return server
+  }
+}
+
+export const CHAT = '/v1/chat/completions'
+export const question = { messages: [{ role: 'user', content: 'Hi' }] }
 
 /** The events of a stream: `data` parsed where it is JSON. */
 export async function readEvents(response: Response): Promise<{ name: string | undefined; data: unknown }[]> {
@@ -121,6 +143,35 @@ export class FakeEngine implements Engine {
 export async function* endless(_request: EngineRequest, signal: AbortSignal): AsyncGenerator<string, void, void> {
   yield 'Once'
   await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+}
+
+/** A reply that waits until the gate is opened. */
+export function gate() {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const reply = async function* () {
+    await opened
+    yield 'done'
+  }
+  return { open, reply }
+}
+
+/** A raw request; what came back until the connection ended or `enough` was there. */
+export function raw(server: TestServer, bytes: string, enough?: RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    const socket: Socket = connect(server.listening.port, '127.0.0.1', () => socket.write(bytes))
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1')
+      if (enough?.test(text)) socket.destroy()
+    })
+    socket.on('close', () => resolve(text))
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ECONNRESET' || error.code === 'EPIPE' ? resolve(text) : reject(error),
+    )
+  })
 }
 
 /** Waits until something holds. */

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { liveHandles } from '../../src/engine/index.js'
-import { DecoderRuntime } from '../../src/inference/decoder-runtime.js'
+import { DecoderRuntime, type LoadOptions } from '../../src/inference/decoder-runtime.js'
 import { openModel } from '../../src/model/open-checkpoint.js'
 import { smallConfig, writeRandomModel } from './random-model.js'
 
@@ -15,11 +15,11 @@ export function largestDifference(a: Float32Array, b: Float32Array): number {
 }
 
 /** The decoder, there from beforeAll on; at the end nothing native may be left. */
-export function smallDecoder(config: object = smallConfig): { readonly model: DecoderRuntime } {
+export function smallDecoder(config: object = smallConfig, options: LoadOptions = {}): { readonly model: DecoderRuntime } {
   const dir = writeRandomModel(config)
   let loaded: DecoderRuntime | undefined
   beforeAll(() => {
-    loaded = new DecoderRuntime(openModel(dir), { threads: 1 })
+    loaded = new DecoderRuntime(openModel(dir), { threads: 1, ...options })
   })
   afterAll(() => {
     loaded?.dispose()

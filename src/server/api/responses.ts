@@ -26,7 +26,7 @@ const content = z.union(
   { error: 'expected a text or a list of parts' },
 )
 const message = z.object({
-  type: z.literal('message').default('message'),
+  type: z.literal('message').optional(),
   role: z.enum(['user', 'assistant', 'system', 'developer']),
   content,
 })
@@ -36,13 +36,9 @@ const callOutput = z.object({
   call_id: z.string(),
   output: z.union([z.string(), z.array(inputText)], { error: 'expected a text or a list of text parts' }),
 })
-const item = z.preprocess(
-  // The type of a message may be left out.
-  (value) => (typeof value === 'object' && value !== null && !('type' in value) ? { ...value, type: 'message' } : value),
-  z.discriminatedUnion('type', [message.extend({ type: z.literal('message') }), functionCall, callOutput], {
-    error: 'expected an item of the type message, function_call or function_call_output',
-  }),
-)
+const item = z.discriminatedUnion('type', [message, functionCall, callOutput], {
+  error: 'expected an item of the type message, function_call or function_call_output',
+})
 const tool = z.object({
   type: z.literal('function', { error: 'expected the type function; there are no others here' }),
   name: fields.functionName,

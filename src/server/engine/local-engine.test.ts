@@ -70,10 +70,15 @@ describe('an answer', () => {
     const { imageSize } = openModel(packagedModel).config.vision ?? { imageSize: 0 }
     expect(usage.images).toEqual([{ width: imageSize, height: imageSize, tokens: usage.imageTokens }])
     const { hits, misses } = (await engine.cacheStatistics()).image
-    expect(await ask()).toEqual(usage)
+    expect(usage.cachedTokens).toBe(0)
+    const again = await ask()
+    expect(again).toEqual({ ...usage, cachedTokens: again.cachedTokens })
+    expect(again.cachedTokens).toBeGreaterThan(usage.imageTokens)
+    expect((await engine.cacheStatistics()).prefix).toMatchObject({ hits: 1 })
     expect((await engine.cacheStatistics()).image).toMatchObject({ entries: 1, hits: hits + 1, misses })
     // Another scope shares nothing.
-    await read(engine.answer({ ...pictured('What is this?'), cacheScope: 'other' }, never))
+    const other = await read(engine.answer({ ...pictured('What is this?'), cacheScope: 'other' }, never))
+    expect(end(other).usage).toEqual(usage)
     expect((await engine.cacheStatistics()).image).toMatchObject({ entries: 2, hits: hits + 1, misses: misses + 1 })
     await engine.clearCaches()
     expect((await engine.cacheStatistics()).image.entries).toBe(0)

@@ -2,10 +2,10 @@
  * The engine in this process: requests become chats, continuations and embeddings of models that are loaded on demand. The worker runs it;
  * programs that need no supervision, and tests, can use it directly.
  */
+import { cacheStatistics, clearCaches } from '../../chat/caches.js'
 import { type ChatMessage, type ChatOptions, type ChatResult, chat } from '../../chat/chat.js'
 import { complete } from '../../chat/complete.js'
 import { embed } from '../../chat/embed.js'
-import { imageCacheOf } from '../../chat/images.js'
 import { AbortedError, DisposedError, InputError } from '../../common/errors.js'
 import { liveHandles } from '../../engine/index.js'
 import type { ChosenLogprob } from '../../generate/logprobs.js'
@@ -122,27 +122,12 @@ export class LocalEngine implements Engine {
   }
 
   async cacheStatistics(): Promise<CacheStatistics> {
-    const images = this.shelf.loaded.map((model) => imageCacheOf(model).statistics)
-    const sum = (name: keyof CacheStatistics['image']): number => images.reduce((n, one) => n + one[name], 0)
-    // The prefix cache counts nothing yet.
-    const none = { entries: 0, bytes: 0, maxBytes: 0, hits: 0, misses: 0 }
-    return {
-      prefix: none,
-      image: {
-        entries: sum('entries'),
-        bytes: sum('bytes'),
-        maxBytes: sum('maxBytes'),
-        hits: sum('hits'),
-        misses: sum('misses'),
-      },
-    }
+    const all = this.shelf.loaded.map(cacheStatistics)
+    return { prefix: summed(all.map(({ prefix }) => prefix)), image: summed(all.map(({ image }) => image)) }
   }
 
   async clearCaches(): Promise<void> {
-    for (const model of this.shelf.loaded) {
-      model.prefixes.clear()
-      imageCacheOf(model).clear()
-    }
+    for (const model of this.shelf.loaded) clearCaches(model)
   }
 
   /** What is held now. */
@@ -214,7 +199,15 @@ function ended({ finishReason, usage, images, timings }: ChatResult): EngineEven
   return {
     type: 'end',
     finishReason,
-    usage: { ...usage, cachedTokens: 0, images },
+    usage: { ...usage, images },
     timings: { firstTokenMs: timings.firstTokenMs, tokensPerSecond: timings.tokensPerSecond },
   }
+}
+
+type Counts = CacheStatistics['prefix']
+
+/** The caches of all loaded models together. */
+function summed(all: readonly Counts[]): Counts {
+  const sum = (name: keyof Counts): number => all.reduce((n, one) => n + one[name], 0)
+  return { entries: sum('entries'), bytes: sum('bytes'), maxBytes: sum('maxBytes'), hits: sum('hits'), misses: sum('misses') }
 }

@@ -14,7 +14,8 @@ import { openModel } from '../../model/open-checkpoint.js'
 import type { EngineModel } from '../engine.js'
 
 /** What a server's models are, and how they run. */
-export interface ModelSettings extends Pick<LoadOptions, 'threads' | 'provider' | 'context'> {
+export interface ModelSettings
+  extends Pick<LoadOptions, 'threads' | 'provider' | 'context' | 'slots' | 'prefixCacheBytes' | 'imageCacheBytes'> {
   /** Model directories, the default one first. */
   readonly models: readonly string[]
   /** Bytes that all loaded models together may need; default four fifths of the machine's memory. */
@@ -143,11 +144,9 @@ export class ModelShelf {
   private async load(offer: Offer): Promise<XComposer> {
     await this.makeRoom(offer.bytes)
     if (this.closed) throw new DisposedError('engine')
-    const { threads, provider, context } = this.settings
+    const { models, modelMemory, ...options } = this.settings
     const model = await XComposer.load(offer.dir, {
-      ...(threads === undefined ? {} : { threads }),
-      ...(provider === undefined ? {} : { provider }),
-      ...(context === undefined ? {} : { context }),
+      ...options,
       onNotice: (line) => this.events.onNotice?.(line),
     })
     try {

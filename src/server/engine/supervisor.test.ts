@@ -42,8 +42,11 @@ async function counted() {
   return supervisor.counters()
 }
 
-/** Events without the times. */
-const timeless = (events: readonly EngineEvent[]) => events.map((event) => ({ ...event, timings: undefined }))
+/** Events without what depends on the moment: times, and what was in the caches. */
+const timeless = (events: readonly EngineEvent[]) =>
+  events.map((event) =>
+    event.type === 'piece' ? event : { ...event, timings: undefined, usage: { ...event.usage, cachedTokens: undefined } },
+  )
 const isGone = (pid: number) => {
   try {
     process.kill(pid, 0)
