@@ -42,7 +42,7 @@ export function sourcesFingerprint(root) {
 
 /** A fingerprint of what the web app is built of. */
 export function webFingerprint(root) {
-  const shared = ['src/data/box.ts', 'src/server/app-api', 'examples/questions/large']
+  const shared = ['src/common/escape-html.ts', 'src/data/box.ts', 'src/server/app-api', 'examples/questions/large']
   const own = ['web/index.html', 'web/vite.config.ts', 'web/public', 'web/src']
   return fingerprint(root, ['package-lock.json', ...own, ...shared], (name) => !name.includes('.test.'))
 }

@@ -3,7 +3,7 @@
  * its images where there are any).
  */
 import { createHash } from 'node:crypto'
-import { escapeHtml } from '../../compose/render-html.js'
+import { escapeHtml } from '../../common/escape-html.js'
 import { branchTo } from './branch.js'
 import { exportStyle } from './export-style.js'
 import { renderMarkdown } from './markdown.js'
@@ -127,7 +127,7 @@ function article(message: StoredMessage, say: Words, readImage: (id: string) => 
     const image = readImage(id)
     if (!image) return `<p class="note">${say.missing}</p>`
     const url = `data:image/${image.format};base64,${image.bytes.toString('base64')}`
-    return `<img src="${url}" alt="${say.image(i + 1)}" width="${image.width}" height="${image.height}">`
+    return `<img src="${url}" alt="${say.image(i + 1)}">`
   })
   return [
     `<article class="${role}">`,

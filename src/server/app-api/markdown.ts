@@ -3,19 +3,15 @@
  * to an address of mail, and images are links (a page that works offline asks no other server for anything). Also used by `web/`.
  */
 import { Marked, type Tokens } from 'marked'
-
-/** Text as it may stand in an element or a quoted attribute. */
-export function escapeText(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`)
-}
+import { escapeHtml } from '../../common/escape-html.js'
 
 const marked = new Marked({
   gfm: true,
   breaks: true,
   async: false,
   renderer: {
-    html: ({ text }) => escapeText(text),
-    image: ({ href, text }) => link(href, escapeText(text || href)),
+    html: ({ text }) => escapeHtml(text),
+    image: ({ href, text }) => link(href, escapeHtml(text || href)),
     link(this: { parser: { parseInline(tokens: Tokens.Link['tokens']): string } }, { href, tokens }) {
       return link(href, this.parser.parseInline(tokens))
     },
@@ -30,6 +26,6 @@ export function renderMarkdown(text: string): string {
 
 function link(href: string, inside: string): string {
   return /^(https?:\/\/|mailto:)/i.test(href)
-    ? `<a href="${escapeText(href)}" target="_blank" rel="noopener noreferrer nofollow">${inside}</a>`
+    ? `<a href="${escapeHtml(href)}" target="_blank" rel="noopener noreferrer nofollow">${inside}</a>`
     : inside
 }

@@ -83,6 +83,4 @@ export interface Conversation extends ConversationSummary {
 /** An image that was stored. */
 export interface StoredImage {
   readonly id: string
-  readonly width: number
-  readonly height: number
 }

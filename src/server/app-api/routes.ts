@@ -87,7 +87,7 @@ export function appRoutes(store: ConversationStore, scopeOf: (c: RequestContext)
   app.post('/images', file, async (c) => {
     if (/^(application\/x-www-form|multipart|text\/)/i.test(c.req.header('content-type') ?? ''))
       return failure(c, 415, 'content-type: expected image/... or application/octet-stream, with the file as the body')
-    return c.json(await store.writeImage(scopeOf(c), new Uint8Array(await c.req.arrayBuffer())))
+    return c.json(store.writeImage(scopeOf(c), new Uint8Array(await c.req.arrayBuffer())))
   })
   app.get('/images/:id', (c) => {
     const image = store.readImage(scopeOf(c), checked(IMAGE_ID, c.req.param('id'), 'id'))

@@ -16,8 +16,7 @@ const steps: readonly string[] = [
     foreign key (scope, conversation) references conversations (scope, id) on delete cascade
   );
   create table images (
-    id text not null, scope text not null, type text not null, width integer not null, height integer not null,
-    bytes blob not null, created integer not null,
+    id text not null, scope text not null, type text not null, bytes blob not null, created integer not null,
     primary key (scope, id)
   );
   create table message_images (

@@ -8,8 +8,8 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import Database from 'libsql'
 import { InputError } from '../../common/errors.js'
-import { imageSize } from '../../image/decode.js'
-import { type ImageFormat, sniffImage } from '../../image/sniff.js'
+import { ImageError } from '../../image/image-error.js'
+import { describeOther, type ImageFormat, imageFormat } from '../../image/signature.js'
 import type {
   Conversation,
   ConversationFields,
@@ -152,22 +152,26 @@ export class ConversationStore {
     })
   }
 
-  /** Keeps an image file as it is. @throws ImageError when the bytes are no image that is read here */
-  async writeImage(scope: string, bytes: Uint8Array): Promise<StoredImage> {
-    const format = sniffImage(bytes, 'image')
-    const { width, height } = await imageSize(bytes)
+  /**
+   * Keeps an image file as it is. Only its beginning is looked at: decoding is for the process that may die of it.
+   * @throws ImageError when the bytes are no image that is read here
+   */
+  writeImage(scope: string, bytes: Uint8Array): StoredImage {
+    const format = bytes.length === 0 ? undefined : imageFormat(bytes)
+    if (!format) throw new ImageError(`image: ${describeOther(bytes)}`)
+    if (format === 'heic') throw new ImageError('image: a HEIC photo, which few browsers show; convert it to JPEG or PNG')
     const id = createHash('sha256').update(bytes).digest('hex')
     this.#run(
-      `insert into images (scope, id, type, width, height, bytes, created) values (?, ?, ?, ?, ?, ?, ?)
+      `insert into images (scope, id, type, bytes, created) values (?, ?, ?, ?, ?)
        on conflict do update set created = excluded.created`,
-      [scope, id, format, width, height, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), this.now()],
+      [scope, id, format, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), this.now()],
     )
-    return { id, width, height }
+    return { id }
   }
 
   readImage(scope: string, id: string): ImageFile | undefined {
     const [image] = this.#all<Omit<ImageFile, 'bytes'> & { bytes: ArrayBuffer }>(
-      'select id, type as format, width, height, bytes from images where scope = ? and id = ?',
+      'select id, type as format, bytes from images where scope = ? and id = ?',
       [scope, id],
     )
     return image && { ...image, bytes: Buffer.from(image.bytes) }
