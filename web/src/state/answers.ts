@@ -139,6 +139,8 @@ interface Chunk {
   readonly choices?: readonly { readonly delta?: { readonly content?: string | null }; readonly finish_reason?: string | null }[]
   readonly usage?: Usage | null
   readonly error?: { readonly message?: string }
+  /** Of the server itself: pieces reach a page in lumps, whose pace says little. */
+  readonly timings?: { readonly tokens_per_second?: number }
 }
 
 interface Usage {
@@ -173,21 +175,21 @@ async function stream(
   })
   if (!response.body) throw new AwayError('no answer came')
   let first = 0
-  let last = 0
   let finish: string | undefined
   let usage: Usage | undefined
+  let speed: number | undefined
   try {
     for await (const data of serverEvents(response.body)) {
       if (data === '[DONE]') break
       const chunk = JSON.parse(data) as Chunk
       if (chunk.error) throw new RefusedError(500, chunk.error.message ?? t.value.failed)
       usage = chunk.usage ?? usage
+      speed = chunk.timings?.tokens_per_second ?? speed
       const choice = chunk.choices?.[0]
       finish = choice?.finish_reason ?? finish
       const piece = choice?.delta?.content
       if (!piece) continue
-      last = performance.now()
-      first ||= last
+      first ||= performance.now()
       onPiece(piece)
     }
   } catch (error) {
@@ -200,8 +202,6 @@ async function stream(
     throw new AwayError('the answer broke off')
   }
   const { prompt_tokens: promptTokens, completion_tokens: completionTokens, prompt_tokens_details: prompt } = usage ?? {}
-  // The first token's time is its own; the speed is that of the tokens behind it.
-  const tokensPerSecond = completionTokens && last > first ? ((completionTokens - 1) * 1000) / (last - first) : undefined
   const numbers = {
     promptTokens,
     completionTokens,
@@ -209,7 +209,7 @@ async function stream(
     cachedTokens: prompt?.cached_tokens,
     seen: usage?.images?.map(({ width, height, tokens }) => ({ width, height, tokens })),
     firstTokenMs: first === 0 ? undefined : Math.round(first - began),
-    tokensPerSecond: tokensPerSecond === undefined ? undefined : Math.round(tokensPerSecond * 10) / 10,
+    tokensPerSecond: speed ? Math.round(speed * 10) / 10 : undefined,
   }
   return {
     length: finish === 'length',

@@ -1,6 +1,6 @@
 /** The question that is being written: its pictures. They are sent to the server while the words are typed. */
 import { signal } from '@preact/signals'
-import { AwayError } from '../lib/api'
+import { AwayError, RefusedError } from '../lib/api'
 import { t } from '../lib/words'
 import { storeImage } from './images'
 import { sees } from './models'
@@ -35,7 +35,9 @@ async function addFile(file: File): Promise<void> {
     draftImages.value = draftImages.value.map((image) => (image.key === key ? { ...image, id } : image))
   } catch (error) {
     removeDraftImage(key)
-    notice.value = error instanceof AwayError ? t.value.away : t.value.unreadable(name)
+    if (error instanceof AwayError) notice.value = t.value.away
+    else if (error instanceof RefusedError && error.status >= 500) notice.value = error.message
+    else notice.value = t.value.unreadable(name)
   }
 }
 

@@ -8,7 +8,7 @@ import { safeHtml } from '../lib/markdown'
 import { t } from '../lib/words'
 import { askAgain, retry, running } from '../state/answers'
 import { branch, current, type Message, setLeaf } from '../state/conversations'
-import { sees } from '../state/models'
+import { models, sees } from '../state/models'
 import { go } from '../state/route'
 import { IconButton } from './icons'
 import { BoxedPicture, Pictures } from './image'
@@ -159,7 +159,7 @@ function lastImage(message: Message): string | undefined {
 function Numbers({ message: { details } }: { message: Message }) {
   const { model, seen, firstTokenMs, tokensPerSecond, cachedTokens } = details
   const parts = [
-    model,
+    (models.value?.length ?? 0) > 1 ? model : undefined,
     ...(seen ?? []).slice(-1).map(({ width, height, tokens }) => t.value.saw(width, height, tokens)),
     firstTokenMs === undefined ? undefined : t.value.firstToken(duration(firstTokenMs)),
     tokensPerSecond === undefined ? undefined : t.value.speed(number(tokensPerSecond, tokensPerSecond < 10 ? 1 : 0)),

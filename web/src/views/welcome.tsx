@@ -2,6 +2,7 @@
 import house from '../../../examples/questions/large/emojione-house.webp'
 import tram from '../../../examples/questions/large/fluent-emoji-flat-tram.webp'
 import pie from '../examples/pie.webp'
+import { RefusedError } from '../lib/api'
 import { language } from '../lib/preferences'
 import { t } from '../lib/words'
 import { ask } from '../state/answers'
@@ -25,8 +26,8 @@ async function askExample(picture: string, question: string): Promise<void> {
     const { id } = await storeImage(await (await fetch(picture)).blob())
     go({ page: 'chat', conversation: ask(question, [id]) })
     focusComposer()
-  } catch {
-    notice.value = t.value.away
+  } catch (error) {
+    notice.value = error instanceof RefusedError ? error.message : t.value.away
   }
 }
 
