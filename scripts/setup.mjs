@@ -36,6 +36,18 @@ export function missingPackage(root) {
 
 /** A fingerprint of every source that tsc reads: path, size and time of change. */
 export function sourcesFingerprint(root) {
+  const names = ['package-lock.json', 'tsconfig.json', 'src', 'bench', 'examples', 'tests']
+  return fingerprint(root, names, (name) => name.endsWith('.ts'))
+}
+
+/** A fingerprint of what the web app is built of. */
+export function webFingerprint(root) {
+  const shared = ['src/common/escape-html.ts', 'src/data/box.ts', 'src/server/app-api', 'examples/questions/large']
+  const own = ['web/index.html', 'web/vite.config.ts', 'web/public', 'web/src']
+  return fingerprint(root, ['package-lock.json', ...own, ...shared], (name) => !name.includes('.test.'))
+}
+
+function fingerprint(root, names, counts) {
   const hash = createHash('sha256')
   const visit = (path) => {
     const stat = statSync(path, { throwIfNoEntry: false })
@@ -47,11 +59,11 @@ export function sourcesFingerprint(root) {
     for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const skipped =
         entry.name === 'node_modules' || entry.name === 'work' || (entry.name === 'data' && path === join(root, 'tests'))
-      if (skipped || !(entry.isDirectory() || entry.name.endsWith('.ts'))) continue
+      if (skipped || !(entry.isDirectory() || counts(entry.name))) continue
       visit(join(path, entry.name))
     }
   }
-  for (const name of ['package-lock.json', 'tsconfig.json', 'src', 'bench', 'examples', 'tests']) visit(join(root, name))
+  for (const name of names) visit(join(root, name))
   return hash.digest('hex')
 }
 
@@ -103,12 +115,20 @@ function main() {
     if (problem) fail(`npm ci failed (${problem}); check the network and package-lock.json, then try again`)
   }
 
-  const stamp = join(root, 'dist', '.setup-stamp')
-  const fingerprint = sourcesFingerprint(root)
+  const node = (script, args) => () => runNode(root, join(root, 'node_modules', ...script), args, quiet)
+  const compile = node(['typescript', 'bin', 'tsc'], ['-p', 'tsconfig.json'])
+  const bundle = node(['vite', 'bin', 'vite.js'], ['build', '--config', join('web', 'vite.config.ts'), '--logLevel', 'warn'])
+  step(root, '.setup-stamp', sourcesFingerprint(root), 'tsc', compile, () => say('compiling'))
+  step(root, '.web-stamp', webFingerprint(root), 'vite', bundle, () => say('building the web app'))
+}
+
+/** Runs what makes a part of dist/ unless it was made of the same sources before. */
+function step(root, name, fingerprint, tool, make, begin) {
+  const stamp = join(root, 'dist', name)
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint) return
-  say('compiling')
-  const problem = runNode(root, join(root, 'node_modules', 'typescript', 'bin', 'tsc'), ['-p', 'tsconfig.json'], quiet)
-  if (problem) fail(`tsc failed (${problem}); mend the errors above`)
+  begin()
+  const problem = make()
+  if (problem) fail(`${tool} failed (${problem}); mend the errors above`)
   mkdirSync(dirname(stamp), { recursive: true })
   const temporary = `${stamp}.${process.pid}.tmp`
   writeFileSync(temporary, fingerprint)

@@ -13,6 +13,7 @@ export const allowed = [
   ['the written data', "nano's training data are not made (npm run nano:data)"],
   ['the drawn samples', "nano's data packages or sprites are not there (npm run nano:data)"],
   ['does not hang where nothing can be made', 'only Linux has such a folder'],
+  ['the web app in Chromium', 'no Chromium is installed (or name one in CHROMIUM)'],
   ['the package (npm and dist/ are needed) installed in an empty folder', 'the npm registry cannot be reached'],
 ]
 

@@ -22,7 +22,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   train: ['common', 'engine', 'image', 'text', 'checkpoint', 'model', 'data'],
   evaluate: ['common', 'data', 'inference', 'chat'],
   library: ['common', 'image'],
-  server: ['common', 'engine', 'image', 'text', 'model', 'inference', 'generate', 'chat'],
+  server: ['common', 'engine', 'image', 'text', 'model', 'inference', 'generate', 'chat', 'compose'],
   compose: ['common', 'image', 'text', 'inference', 'chat', 'library'],
 }
 /** Entry points: they may import everything. */

@@ -17,6 +17,7 @@ interface Setup {
   nodeIsRecent(version: string): boolean
   missingPackage(root: string): string | undefined
   sourcesFingerprint(root: string): string
+  webFingerprint(root: string): string
 }
 const setup = (await import(script)) as Setup
 
@@ -59,6 +60,17 @@ it('notices a source that is new, changed or gone, and nothing else', () => {
   writeFileSync(join(dir, 'src', 'a.md'), 'a')
   expect(setup.sourcesFingerprint(dir)).toBe(changed)
   expect(prints.size).toBe(3)
+})
+
+it('notices a source of the web app, of whatever kind, and not its tests', () => {
+  mkdirSync(join(dir, 'web', 'src'), { recursive: true })
+  const [tsc, empty] = [setup.sourcesFingerprint(dir), setup.webFingerprint(dir)]
+  writeFileSync(join(dir, 'web', 'src', 'style.css'), 'a')
+  const changed = setup.webFingerprint(dir)
+  expect(changed).not.toBe(empty)
+  writeFileSync(join(dir, 'web', 'src', 'a.test.ts'), 'a')
+  expect(setup.webFingerprint(dir)).toBe(changed)
+  expect(setup.sourcesFingerprint(dir)).toBe(tsc)
 })
 
 it('the command runs from another folder', () => {

@@ -2,7 +2,7 @@
 // classifier was asked too, the tower's. Reads no model.
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { escapeHtml } from '../../src/compose/render-html.js'
+import { escapeHtml } from '../../src/common/escape-html.js'
 
 interface Counts {
   readonly right: number

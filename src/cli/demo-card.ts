@@ -1,5 +1,5 @@
 /** One question of the demo as a card: what was asked, what the model said, what is right, and what it nearly said. */
-import { escapeHtml } from '../compose/render-html.js'
+import { escapeHtml } from '../common/escape-html.js'
 import { type Box, firstBox, overlap } from '../data/box.js'
 import type { ScorerName } from '../data/questions.js'
 import { type QuestionPicture, questionPicture } from './demo-pictures.js'

@@ -3,9 +3,9 @@
  * content policy forbids whatever escaping might miss. It asks no model.
  */
 import { createHash } from 'node:crypto'
+import { escapeHtml } from '../common/escape-html.js'
 import type { Article, ArticleImage } from '../compose/compose.js'
 import { pageImage } from '../compose/page-image.js'
-import { escapeHtml } from '../compose/render-html.js'
 import { headingText } from '../compose/sections.js'
 import { type DemoAnswer, questionCard } from './demo-card.js'
 import { demoStyle } from './demo-style.js'

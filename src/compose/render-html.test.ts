@@ -5,8 +5,9 @@ import fc from 'fast-check'
 import sharp from 'sharp'
 import { afterAll, describe, expect, test } from 'vitest'
 import { InputError } from '../common/errors.js'
+import { escapeHtml } from '../common/escape-html.js'
 import type { Article, ArticleImage } from './compose.js'
-import { escapeHtml, renderHtml, writeArticle } from './render-html.js'
+import { renderHtml, writeArticle } from './render-html.js'
 
 const dir = mkdtempSync(path.join(tmpdir(), 'page-'))
 afterAll(() => rmSync(dir, { recursive: true }))

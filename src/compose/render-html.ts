@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { writeAll, writeFileAtomically } from '../common/atomic.js'
 import { InputError } from '../common/errors.js'
+import { escapeHtml } from '../common/escape-html.js'
 import type { Article, ArticleImage } from './compose.js'
 import { type PageImage, pageImage } from './page-image.js'
 import { pageStyle } from './page-style.js'
@@ -36,13 +37,6 @@ const words = {
 
 /** A large first letter needs three lines of text beside it. */
 const dropCapLength = 180
-
-/** Text as it may stand in an element or a quoted attribute. Control, direction and half characters cannot be shown: U+FFFD. */
-export function escapeHtml(text: string): string {
-  return text
-    .replace(/[\p{Cs}\u202a-\u202e\u2066-\u2069]|(?![\t\n])\p{Cc}/gu, '\ufffd')
-    .replace(/[&<>"']/g, (character) => `&#${character.codePointAt(0)};`)
-}
 
 /**
  * The article's page. Images are packed into it, at most 1440 pixels wide; one that can no longer be read is left out and

@@ -3,15 +3,18 @@
 /** Corners as fractions of width and height: [x1, y1, x2, y2]. */
 export type Box = readonly [number, number, number, number]
 
-/** The first four numbers in 0..1 that stand together as a box with an area, brackets or none. */
-export function firstBox(text: string): Box | undefined {
+/** Every four numbers in 0..1 that stand together as a box with an area, brackets or none, in order. */
+export function boxesIn(text: string): Box[] {
   const number = String.raw`(-?\d*\.?\d+(?:e-?\d+)?)`
   const pattern = new RegExp(Array.from({ length: 4 }, () => number).join(String.raw`[\s,;)(\]\[]+`), 'gi')
-  for (const [, a, b, c, d] of text.normalize('NFKC').matchAll(pattern)) {
-    const box = [Number(a), Number(b), Number(c), Number(d)] as const
-    if (box.every((v) => v >= 0 && v <= 1) && box[0] < box[2] && box[1] < box[3]) return box
-  }
-  return undefined
+  return [...text.normalize('NFKC').matchAll(pattern)]
+    .map(([, a, b, c, d]) => [Number(a), Number(b), Number(c), Number(d)] as const)
+    .filter((box) => box.every((v) => v >= 0 && v <= 1) && box[0] < box[2] && box[1] < box[3])
+}
+
+/** The first of them. */
+export function firstBox(text: string): Box | undefined {
+  return boxesIn(text)[0]
 }
 
 /** Intersection over union; 0 when a box is missing. */

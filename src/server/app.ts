@@ -14,6 +14,7 @@ import { health, metricsText, readiness } from './api/health.js'
 import { anthropicError, messages } from './api/messages.js'
 import { listModels, oneModel } from './api/models.js'
 import { responses } from './api/responses.js'
+import { mountApp, type WebOptions } from './app-api/index.js'
 import { BodyBudget } from './body.js'
 import { type RequestContext, type ServerContext, type ServerEnv, sockets } from './context.js'
 import type { Engine } from './engine.js'
@@ -52,6 +53,8 @@ export interface AppOptions {
   readonly version?: string
   /** Default: nothing is logged. */
   readonly log?: Log
+  /** Serves the web app at `/`; default: not. */
+  readonly web?: WebOptions
 }
 
 /** The application of a server, and what the command needs of it. */
@@ -62,6 +65,8 @@ export interface App {
   readonly active: number
   /** From now on new requests get 503. Resolves when the last one that runs is answered. */
   drain(): Promise<void>
+  /** Closes what the application opened. */
+  close(): void
 }
 
 export const DEFAULT_SLOTS = 8
@@ -106,6 +111,8 @@ export function createApp(engine: Engine, options: AppOptions = {}): App {
   app.get('/v1/cache', endpoint(cacheStatistics))
   app.delete('/v1/cache', endpoint(clearCaches))
 
+  const web = options.web && mountApp(app, (c) => c.get('cacheScope'), { onNotice: (line) => log('warn', line), ...options.web })
+
   app.notFound((c) => {
     const known = app.routes.filter(({ path, method }) => path === c.req.path && method !== 'ALL').map(({ method }) => method)
     const error =
@@ -131,6 +138,9 @@ export function createApp(engine: Engine, options: AppOptions = {}): App {
     drain() {
       server.draining = true
       return active.none()
+    },
+    close() {
+      web?.close()
     },
   }
 }
@@ -215,6 +225,8 @@ function around({ metrics, log }: ServerContext, active: ActiveRequests, paths: 
 /** Names of endpoints; what else clients ask for would fill metrics and logs. */
 function endpointOf(path: string, paths: ReadonlySet<string>): string {
   if (path.startsWith('/v1/models/')) return '/v1/models/:id'
+  const [, group] = /^\/(app|assets)\//.exec(path) ?? []
+  if (group) return `/${group}/*`
   return paths.has(path) ? path : 'other'
 }
 
@@ -234,7 +246,7 @@ function admitted(server: ServerContext, hosts: HostRules, keys: ApiKeys) {
         return c.body(null, 204)
       }
     }
-    const guarded = (c.req.path.startsWith('/v1/') || c.req.path === '/metrics') && !OPEN_PATHS.has(c.req.path)
+    const guarded = (/^\/(v1|app)\//.test(c.req.path) || c.req.path === '/metrics') && !OPEN_PATHS.has(c.req.path)
     const scope = guarded ? keys.check(headers) : ''
     c.set('cacheScope', scope)
     c.set('client', scope || (sockets(c).incoming?.socket.remoteAddress ?? ''))
