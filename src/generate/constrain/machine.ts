@@ -35,8 +35,10 @@ export interface State {
 
 /** More are forgotten: what is needed again is made again. */
 const MAX_STATES = 8000
-/** Places and leaves that one walk may look at: less than a second. */
-const MAX_WORK = 1_500_000
+/** Places and leaves that one walk may look at: a few tenths of a second. */
+const MAX_WORK = 600_000
+/** The same for an intersection, which is made once. */
+const MAX_INTERSECTION_WORK = 3_500_000
 
 export class Machine {
   /** Class of each byte: the grammar tells bytes of one class never apart. */
@@ -54,6 +56,7 @@ export class Machine {
   private made = 1
   private nextRest: number
   private work = 0
+  private mostWork = MAX_WORK
   /** How often states were forgotten. */
   age = 0
 
@@ -75,8 +78,9 @@ export class Machine {
   }
 
   /** Begins a walk of many steps, which may cost so much and no more. */
-  beginWalk(): void {
+  beginWalk(most = MAX_WORK): void {
     this.work = 0
+    this.mostWork = most
   }
 
   /**
@@ -87,12 +91,16 @@ export class Machine {
     const known = state.next[byteClass]
     if (known !== undefined) return known
     const byte = this.byteOf[byteClass] as number
-    this.work += state.leaves.length
-    if (this.work > MAX_WORK) throw new InputError('format: the schema is too ambiguous to follow; make it simpler')
+    this.spend(state.leaves.length)
     const to = state.leaves.filter(({ set }) => set.has[byte] === 1).map((leaf) => leaf.to)
     const next = to.length === 0 ? null : this.state(to)
     state.next[byteClass] = next
     return next
+  }
+
+  private spend(work: number): void {
+    this.work += work
+    if (this.work > this.mostWork) throw new InputError('format: the schema is too ambiguous to follow; make it simpler')
   }
 
   /** Forgets states where there are too many. A state that is kept longer is exchanged by `again` when `age` has changed. */
@@ -129,11 +137,11 @@ export class Machine {
     const key = places.map(({ id }) => id).join(' ')
     const known = this.states.get(key)
     if (known) return known
-    this.work += places.length
     const leaves: Leaf[] = []
     let ends = false
     for (const place of places) {
       const open = this.open(place)
+      this.spend(1 + open.leaves.length)
       for (const leaf of open.leaves) leaves.push(leaf)
       ends ||= open.ends
     }
@@ -151,7 +159,7 @@ export class Machine {
     const seen = new Set([place])
     let ends = false
     for (const at of seen) {
-      this.work++
+      this.spend(1)
       const { head, tail } = at
       if (!head || !tail) ends = true
       else if (this.isPossible(head)) for (const next of this.unfold(head, tail, leaves)) seen.add(next)
@@ -219,7 +227,7 @@ function byteClasses(sets: Iterable<ByteSet>): { classOf: Uint8Array; byteOf: nu
 }
 
 /** States that an intersection may have. */
-const MAX_PAIRS = 5000
+const MAX_PAIRS = 20_000
 
 /**
  * What two expressions without rules have in common, as an automaton; `nothing` where that is nothing.
@@ -248,6 +256,7 @@ export function intersection(grammar: Grammar, left: Expression, right: Expressi
     waiting.push(made)
     return made
   }
+  for (const machine of [a, b]) machine.beginWalk(MAX_INTERSECTION_WORK)
   const start = pair(a.start, b.start)
   const bytesOf = Array.from({ length: a.classes }, (_, c) => [...a.classOf.keys()].filter((byte) => a.classOf[byte] === c))
   for (let at = waiting.pop(); at; at = waiting.pop()) {
