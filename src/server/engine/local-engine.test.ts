@@ -182,7 +182,9 @@ describe('models', () => {
     expect(() => new LocalEngine({ models: [join(top, 'none')] })).toThrow(/none/)
     expect(() => new LocalEngine({ models: [] })).toThrow('at least one model directory')
     expect(() => new LocalEngine({ models: [packagedModel, packagedModel] })).toThrow('both called "nano"; rename one')
-    expect(() => new LocalEngine({ ...settings, modelMemory: bytes - 1 })).toThrow('needs 0.0')
+    expect(() => new LocalEngine({ ...settings, modelMemory: bytes - 1 })).toThrow(
+      /nano: needs \d+ MiB, the memory for models is \d+ MiB; allow more/,
+    )
     expect(() => new LocalEngine({ ...settings, context: 1e9 })).toThrow('context: got 1000000000')
   })
 
