@@ -25,6 +25,7 @@ export { Tokenizer } from './text/tokenizer.js'
 
 export { cacheStatistics, clearCaches } from './chat/caches.js'
 export {
+  type AnswerFormat,
   type ChatAnswer,
   type ChatContentPart,
   type ChatImage,
@@ -38,7 +39,17 @@ export {
 export { type ChatBatchOptions, chatBatch } from './chat/chat-batch.js'
 export { type CompleteOptions, complete } from './chat/complete.js'
 export { type Embeddable, type EmbeddedInput, type EmbedOptions, embed } from './chat/embed.js'
+export type { ImageView } from './chat/image-views.js'
 export { type LikeliestAnswersOptions, type LikelyAnswer, type LikelyAnswers, likeliestAnswers } from './chat/likeliest.js'
+export {
+  type AdapterOff,
+  type Inside,
+  type InsideAttention,
+  type InsideToken,
+  type LookInsideOptions,
+  lookInside,
+  type TokenProbability,
+} from './chat/look-inside.js'
 export type { ImageSource } from './image/source.js'
 
 // Illustrated articles

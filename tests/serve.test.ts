@@ -62,10 +62,11 @@ const long = {
 
 describe.skipIf(process.platform === 'win32')('xcomposer serve', () => {
   it('prints one line, lets an answer in flight end at SIGTERM, and exits with 0', async () => {
-    const { child, url, written, ended } = await serve('--slots', '2')
+    const { child, url, written, ended } = await serve('--slots', '2', '--no-cache')
     // What decodes and computes is in a process of its own, whose death this one survives.
     if (process.platform === 'linux')
       expect(readFileSync(`/proc/${child.pid}/maps`, 'latin1')).not.toMatch(/onnxruntime|libvips|koffi/)
+    expect(await (await fetch(`${url}/v1/cache`)).json()).toMatchObject({ prefix: { max_bytes: 0 }, image: { max_bytes: 0 } })
     const response = await ask(url, { ...long, stream: true, max_tokens: 200 })
     child.kill('SIGTERM')
     const text = await response.text()
@@ -97,6 +98,7 @@ describe.skipIf(process.platform === 'win32')('xcomposer serve', () => {
       last: expect.stringContaining('nothing-here'),
     })
     expect(call('--context', '5000')).toMatchObject({ status: 2, stdout: '', last: expect.stringContaining('context: got 5000') })
+    expect(call('--model-memory', '1')).toMatchObject({ status: 2, last: expect.stringMatching(/needs \d+ MiB.* is 1 MiB/) })
     expect(call('extra')).toMatchObject({ status: 2, stdout: '' })
     expect(call('--port', String(port), '--threads', '1')).toMatchObject({ status: 1, stdout: '' })
     taken.close()

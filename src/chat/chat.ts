@@ -14,6 +14,7 @@ import { type ChatOptions, checkAnswerOptions } from './options.js'
 import { type OpenedRequest, openAgain, openRequest, positions } from './request.js'
 import type { ChatResult } from './result.js'
 
+export type { AnswerFormat } from '../generate/constrain/constraint.js'
 export type { ChatAnswer } from './answer.js'
 export type { ChatContentPart, ChatImage, ChatMessage } from './messages.js'
 export { type ChatOptions, checkAnswerOptions, type SamplingOptions } from './options.js'

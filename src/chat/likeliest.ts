@@ -20,6 +20,7 @@ const notHere = [
   'stop',
   'logprobs',
   'onToken',
+  'format',
 ] as const
 
 /** As for one answer, without what changes probabilities or cuts an answer short. `maxNewTokens`: the longest answer with its end. */

@@ -1,6 +1,7 @@
 /** How an answer is made: the options of chat, what they mean for generation, and which go together. */
 import { InputError } from '../common/errors.js'
 import { checkBeams } from '../generate/beam.js'
+import { type AnswerFormat, formatConstraint, prepareFormat } from '../generate/constrain/constraint.js'
 import { checkMaxNewTokens, type GenerateOptions } from '../generate/generate.js'
 import { checkLogprobs } from '../generate/logprobs.js'
 import type { LogitBias } from '../generate/processors.js'
@@ -42,6 +43,11 @@ export interface ChatOptions extends SamplingOptions, ImageOptions, ReadOptions,
   readonly draft?: XComposer
   /** The answer ends before one of these ids, as before the model's own end of turn. */
   readonly stopIds?: readonly number[]
+  /**
+   * What the answer must be, enforced while it is decoded: a JSON object, or JSON that a JSON Schema allows. An answer that ends with
+   * 'stop' is; one cut by its length is a beginning of one. Not with beams, prefix and stopIds.
+   */
+  readonly format?: AnswerFormat
   /** What happens to a dialogue that does not fit: an InputError (default), or its oldest turns are left out. */
   readonly overflow?: 'error' | 'drop-oldest-turns'
   /** Looked at between two passes of the model; its reason is thrown. */
@@ -72,6 +78,7 @@ const known: Readonly<Record<keyof ChatOptions, true>> = {
   lookup: true,
   draft: true,
   stopIds: true,
+  format: true,
   overflow: true,
   signal: true,
 }
@@ -98,6 +105,11 @@ export function checkAnswerOptions(options: ChatOptions, without: readonly (keyo
       throw new InputError(`${name}: only greedy decoding is speculative; leave out beams and what asks for sampling`)
   }
   if (beams > 1 && options.onToken) throw new InputError('onToken: a beam is chosen as a whole; ask for one or the other')
+  if (options.format) {
+    const other = (['beams', 'prefix', 'stopIds'] as const).find((name) => (name === 'beams' ? beams > 1 : options[name]))
+    if (other) throw new InputError(`format: an answer in a format is made without ${other}; leave out one of the two`)
+    prepareFormat(options.format)
+  }
   if (logprobs === undefined) return
   checkLogprobs(logprobs)
   if (beams > 1) throw new InputError('logprobs: a beam is chosen as a whole; ask for one or the other')
@@ -130,12 +142,14 @@ export function generation(model: XComposer, parts: readonly PromptPart[], optio
   const imageTokens = parts.reduce((n, p) => n + (p.kind === 'image' ? p.tokens : 0), 0)
   const promptIds = parts.flatMap((p) => (p.kind === 'text' ? p.ids : []))
   const promptTokens = promptIds.length + imageTokens
+  const { eosId, endOfTurnId } = model.tokenizer
   const settings: Omit<GenerateOptions, 'signal'> = {
     ...chooserOptions(options),
     maxNewTokens: Math.min(options.maxNewTokens ?? DEFAULT_NEW_TOKENS, model.contextLength - promptTokens),
-    stopIds: [model.tokenizer.eosId, model.tokenizer.endOfTurnId, ...(options.stopIds ?? [])],
+    stopIds: [eosId, endOfTurnId, ...(options.stopIds ?? [])],
     // As the reference: a prompt with images is given as embeddings, whose ids the penalty cannot see.
     contextIds: imageTokens > 0 ? [] : promptIds,
+    ...(options.format ? { constraint: formatConstraint(model.tokenizer, options.format, [eosId, endOfTurnId]) } : {}),
   }
   return { usage: { promptTokens, imageTokens }, settings }
 }

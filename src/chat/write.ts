@@ -20,15 +20,20 @@ export interface WriteOptions {
   readonly onToken?: (id: number, logprob?: ChosenLogprob) => void
 }
 
+/** Where the text must stay as it is, to the blank. */
+interface ExactText {
+  readonly format?: unknown
+}
+
 /** Writes the tokens as text, piece by piece, until they end or spell a stop string. */
 export async function* write(
   { tokenizer }: XComposer,
   steps: AsyncGenerator<GeneratedToken, GenerateEnd, void>,
-  options: WriteOptions,
+  options: WriteOptions & ExactText,
 ): AsyncGenerator<string, Written, void> {
   const ids: number[] = []
   const logprobs: ChosenLogprob[] = []
-  const stream = tokenizer.stream()
+  const stream = tokenizer.stream(options.format ? { cleanUp: false } : {})
   const stop = new StopStrings(options.stop ?? [])
   let text = ''
   let firstAt: number | undefined

@@ -26,6 +26,19 @@ async function result(ran: ReturnType<typeof call>): Promise<ChatResult> {
 /** What does not depend on time. */
 const answer = ({ text, ids, usage, finishReason }: ChatResult) => ({ text, ids, usage, finishReason })
 
+describe('--json-schema', () => {
+  it('makes the answer JSON that the schema in the file allows', async () => {
+    const file = join(places.root, 'schema.json')
+    writeFileSync(file, JSON.stringify({ type: 'object', properties: { city: { enum: ['Paris', 'Oslo'] } }, required: ['city'] }))
+    const { code, out, err } = await ask('--max-new-tokens', '40', '--json-schema', file, capital)
+    expect([code, err]).toEqual([0, ''])
+    expect(['Paris', 'Oslo']).toContain((JSON.parse(out) as { city: string }).city)
+    writeFileSync(file, '{"type":"object","minProperties":1}')
+    const refused = await ask('--json-schema', file, capital)
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining('"minProperties" is not supported')])
+  })
+})
+
 describe('--stop', () => {
   // Taken from the answer, so that the test says nothing of what nano knows.
   let whole = ''

@@ -2,6 +2,7 @@
 
 import { type ChatImage, type ChatMessage, type ChatOptions, chat, checkAnswerOptions } from '../chat/chat.js'
 import { InputError } from '../common/errors.js'
+import { readJsonObject } from '../common/json.js'
 import { checkDraft } from '../generate/speculative/draft.js'
 import type { XComposer } from '../inference/xcomposer.js'
 import { IMAGE_PLACEHOLDER } from '../text/texts.js'
@@ -26,6 +27,7 @@ export const chatCommand: Command = {
     stop: { type: 'string', multiple: true },
     draft: { type: 'string' },
     logprobs: { type: 'string' },
+    'json-schema': { type: 'string' },
     json: { type: 'boolean' },
   },
   help: `Usage: xcomposer chat [options] [question]
@@ -38,6 +40,7 @@ is read from standard input.
       --stop TEXT            the answer ends before this text; may be given several times
       --draft DIR            a smaller model with the same tokenizer that guesses ahead; greedy only
       --logprobs N           with --json: log-probabilities of the tokens, with N alternatives each (0 to 20)
+      --json-schema FILE     the answer is JSON that the JSON Schema in FILE allows
       --json                 print {text, ids, usage, timings, finishReason} instead of the text
 ${modelHelp}
 ${answerHelp}
@@ -82,12 +85,16 @@ Example:
   },
 }
 
+const MAX_SCHEMA_BYTES = 1_000_000
+
 /** Options of chat alone. @throws InputError */
-function chatSettings(args: Args): Pick<ChatOptions, 'stop' | 'logprobs'> {
+function chatSettings(args: Args): Pick<ChatOptions, 'stop' | 'logprobs' | 'format'> {
   const logprobs = args.wholeNumber('logprobs', 0, 20)
   if (logprobs !== undefined && !args.flag('json')) throw new InputError('--logprobs: they are printed with --json; add it')
   const stop = args.texts('stop')
-  return { ...(stop.length > 0 ? { stop } : {}), ...(logprobs === undefined ? {} : { logprobs }) }
+  const file = args.text('json-schema')
+  const format = file === undefined ? undefined : { type: 'json_schema' as const, schema: readJsonObject(file, MAX_SCHEMA_BYTES) }
+  return { ...(stop.length > 0 ? { stop } : {}), ...(logprobs === undefined ? {} : { logprobs }), ...(format ? { format } : {}) }
 }
 
 /** Runs a check of the library, whose messages begin with the option's name there, which is that of the command line too. */

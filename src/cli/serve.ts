@@ -24,6 +24,8 @@ export const serveCommand: Command = {
     context: { type: 'string' },
     slots: { type: 'string' },
     queue: { type: 'string' },
+    'model-memory': { type: 'string' },
+    'no-cache': { type: 'boolean' },
     'allow-image-host': { type: 'string', multiple: true },
     'allow-host': { type: 'string', multiple: true },
     'cors-origin': { type: 'string', multiple: true },
@@ -43,6 +45,9 @@ ${modelHelp.replace('(default: the packaged nano)', '(default: the packaged nano
       --context N            most positions of a prompt with its answer (default: the model's)
       --slots N              requests that run at a time (default ${DEFAULT_SLOTS})
       --queue N              requests that wait beyond them; more are refused (default ${DEFAULT_QUEUE})
+      --model-memory MIB     what all loaded models together may take; the least used one makes room for another
+                             (default: four fifths of the machine's memory)
+      --no-cache             keep nothing between requests: no beginnings of prompts, no image features
       --allow-image-host H   a host that images may be fetched from; may be given several times (default: none)
       --allow-host NAME      a name that a server on this machine is reached by, behind a proxy; may be given several times
       --cors-origin ORIGIN   pages of this origin may use the server; may be given several times
@@ -58,6 +63,7 @@ Example:
     const context = args.wholeNumber('context', 2, 1_000_000)
     const slots = args.wholeNumber('slots', 1, 1024) ?? DEFAULT_SLOTS
     const queue = args.wholeNumber('queue', 0, 100_000) ?? DEFAULT_QUEUE
+    const memory = args.wholeNumber('model-memory', 1, 2 ** 40)
     const environmentKey = process.env.XCOMPOSER_API_KEY
     const apiKeys = [...args.texts('api-key'), ...(environmentKey ? [environmentKey] : [])]
     const log = jsonLog(io.err)
@@ -69,6 +75,8 @@ Example:
       ...(threads === undefined ? {} : { threads }),
       ...(provider === undefined ? {} : { provider }),
       ...(context === undefined ? {} : { context }),
+      ...(memory === undefined ? {} : { modelMemory: memory * 2 ** 20 }),
+      ...(args.flag('no-cache') ? { prefixCacheBytes: 0, imageCacheBytes: 0 } : {}),
       slots,
       onNotice: (line) => log('info', line),
     })

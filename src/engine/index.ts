@@ -9,7 +9,7 @@ export { defineOperation, type Operation, operations, type Tensor } from './grap
 export { add, gelu, mean, mul, quickGelu, scale, silu, width } from './ops/arithmetic.js'
 export { type CachedAttention, cachedAttention, fullAttention, rotary } from './ops/attention.js'
 export { convolution, hasBlocks } from './ops/convolution.js'
-export { cacheWidth } from './ops/head-size.js'
+export { cacheWidth, resizeHeads } from './ops/head-size.js'
 export { linearCrossEntropy } from './ops/loss.js'
 export { layerNorm, linear, matmul, rmsNorm, softmax } from './ops/products.js'
 export { type BlockFormat, quantizedLinear } from './ops/quantized.js'

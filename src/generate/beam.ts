@@ -13,7 +13,7 @@ import { TokenChooser } from './token-chooser.js'
  */
 export type LengthRule = 'generated' | 'sequence'
 
-export interface BeamOptions extends Omit<GenerateOptions, 'sampling'> {
+export interface BeamOptions extends Omit<GenerateOptions, 'sampling' | 'constraint'> {
   /** 1 to 64. */
   readonly beams: number
   /** Score = sum of log-probabilities / length^penalty. Default 1. */

@@ -18,7 +18,7 @@ export interface ChosenLogprob extends TokenLogprob {
 }
 
 /** Most alternatives that can be asked for. */
-const MAX_ALTERNATIVES = 20
+export const MAX_ALTERNATIVES = 20
 
 /** Throws InputError unless `count` is a whole number from 0 to 20. */
 export function checkLogprobs(count: number): void {

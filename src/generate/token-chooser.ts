@@ -3,6 +3,7 @@
  * generation, speculative decoding and beam search alike. It runs no model and knows no lengths: the same logits in the same order
  * always give the same ids.
  */
+import type { TokenConstraint } from './constrain/constraint.js'
 import {
   argmax,
   biasLogits,
@@ -28,6 +29,8 @@ export interface ChooserOptions {
   readonly logitBias?: LogitBias
   /** Ids before the first chosen one that the penalty sees: the prompt's ids for a text prompt, none for one with images. */
   readonly contextIds?: readonly number[]
+  /** Which ids may come; follows what is chosen, for one answer. */
+  readonly constraint?: TokenConstraint
 }
 
 export interface Choice {
@@ -70,7 +73,10 @@ export class TokenChooser {
     const scores = this.adjusted(logits)
     const id = sampling && this.random ? draw(distribution(scores, sampling), this.random) : argmax(scores)
     const stops = this.stops.has(id)
-    if (!stops) this.context.add(id)
+    if (!stops) {
+      this.context.add(id)
+      this.options.constraint?.accept(id)
+    }
     return { id, stops }
   }
 
@@ -104,11 +110,12 @@ export class TokenChooser {
   }
 
   private adjusted(logits: Float32Array): Float32Array {
-    const { repetitionPenalty = 1 } = this.options
+    const { repetitionPenalty = 1, constraint } = this.options
     const biased = this.biased(logits)
-    if (repetitionPenalty === 1) return biased
+    if (repetitionPenalty === 1 && !constraint) return biased
     const scores = biased === logits ? logits.slice() : biased
     penalizeRepetition(scores, this.context, repetitionPenalty)
+    constraint?.mask(scores)
     return scores
   }
 }

@@ -8,7 +8,7 @@ import type { ModelConfig } from '../model/config.js'
 import { isStretched } from '../model/decoder/rotary.js'
 import type { OpenCheckpoint } from '../model/open-checkpoint.js'
 import { DecoderBranches } from './branches.js'
-import { DecoderSessions } from './decoder-sessions.js'
+import { type AttentionKind, type DecoderOutput, DecoderSessions } from './decoder-sessions.js'
 import { KvCache, kvBytes, RotaryState } from './kv-cache.js'
 import { PassQueue } from './passes.js'
 import { type FoundPrefix, PrefixCache } from './prefix-cache.js'
@@ -209,6 +209,14 @@ export class DecoderSequence implements RewindableSequence, BranchingSequence {
     this.content.push(...ids)
     const width = this.model.config.decoder.vocabularySize
     return ids.map((_, i) => logits.slice(i * width, (i + 1) * width))
+  }
+
+  /** Appends one id; the logits [vocab] after it, and each layer's weights of attention, [heads or 1, 1, length]. */
+  async appendLooking(id: number, attention: AttentionKind): Promise<Pick<DecoderOutput, 'logits' | 'attention'>> {
+    const step = { embeddings: this.model.store.embed([id]), tokens: 1, logitColumns: [0], attention }
+    const output = await this.model.sessions.run(step, this.cache)
+    this.content.push(id)
+    return output
   }
 
   /** Takes over the beginning of another sequence; it must be empty. @param room positions that will follow soon */

@@ -8,6 +8,7 @@ import {
   cacheWidth,
   Graph,
   gatherRows,
+  mean,
   Session,
   type SessionOptions,
   type Tensor,
@@ -16,6 +17,7 @@ import {
 } from '../engine/index.js'
 import { adapterOf } from '../model/adapter/table.js'
 import type { DecoderConfig } from '../model/config.js'
+import { attentionWeights } from '../model/decoder/attention.js'
 import { decoder } from '../model/decoder/decoder.js'
 import type { KvCache } from './kv-cache.js'
 import type { KvRows } from './kv-pool.js'
@@ -34,6 +36,8 @@ export interface DecoderStep {
   readonly logitColumns: readonly number[]
   /** Whether all layers' hidden states are wanted (they cost a copy each), or the last one alone. */
   readonly hidden?: boolean | 'last'
+  /** Whether the weights of attention are wanted: each head's, or their mean. The rows are then all of an image or none of them. */
+  readonly attention?: AttentionKind
   /** Positions that the cache makes room for at once, where more steps follow; by default those of this step. */
   readonly room?: number
   /** Present where the tokens are no sequence but alternatives. */
@@ -43,6 +47,8 @@ export interface DecoderStep {
   /** Most tokens of the next pass; asked before each. Default: no limit. */
   readonly mostRows?: () => number
 }
+
+export type AttentionKind = 'heads' | 'mean'
 
 /** Tokens that are alternatives at the same position: each sees the start of the cache, its ancestors and itself. */
 export interface BranchStep {
@@ -59,17 +65,21 @@ export interface DecoderOutput {
   readonly logits: Float32Array
   /** With `hidden`: the input, each block's output but the last, and the normed end, each [tokens, hidden]; with 'last' the normed end. */
   readonly hidden: readonly Float32Array[]
+  /** With `attention`: each layer's weights, [heads or 1, tokens, positions in the cache]; the sum of each row is 1. */
+  readonly attention: readonly Float32Array[]
 }
 
 interface GraphKind {
   readonly image?: boolean
   readonly hidden?: boolean | 'last'
   readonly branches?: boolean
+  readonly attention?: AttentionKind | undefined
 }
 
 interface Built {
   readonly session: Session
   readonly hidden: number
+  readonly attention?: AttentionKind | undefined
 }
 
 /** From this many tokens on, a pass gives the memory of its intermediate results back. */
@@ -95,6 +105,8 @@ export class DecoderSessions {
   /** Appends to the cache in place and returns logits. Rows of images and rows of text are passes of their own, with a turn each. */
   async run(step: DecoderStep, cache: KvCache): Promise<DecoderOutput> {
     const spans = modalitySpans(step.tokens, this.imagesDiffer ? (step.imageColumns ?? []) : [])
+    if (step.attention && spans.length > 1)
+      throw new RangeError('weights of attention are given for rows of an image or of text, not of both')
     const { hiddenSize, vocabularySize } = this.config
     const room = Math.max(step.room ?? 0, cache.length + step.tokens)
     const logits = new Float32Array(step.logitColumns.length * vocabularySize)
@@ -122,7 +134,7 @@ export class DecoderSessions {
         })
       }
     }
-    return { logits, hidden }
+    return { logits, hidden, attention: [] }
   }
 
   private turn(step: DecoderStep, image: boolean, cache: KvCache): Promise<DecoderOutput> {
@@ -145,9 +157,11 @@ export class DecoderSessions {
       logit_index: pairs(step.logitColumns.map((column) => [0, column])),
     }
     if (branches) Object.assign(inputs, branchInputs(branches, total))
+    if (step.attention) Object.assign(inputs, attentionInputs(cache.length, tokens, cache.length + cache.room))
     const own = Object.values(inputs)
     Object.assign(inputs, cache.lengthsAt(total), cache.tables(positions))
-    const built = this.session({ image, hidden: step.hidden ?? false, branches: branches !== undefined })
+    const { attention } = step
+    const built = this.session({ image, hidden: step.hidden ?? false, branches: branches !== undefined, attention })
     const output = await this.execute(built, inputs, own, cache)
     cache.length = total
     return output
@@ -178,7 +192,7 @@ export class DecoderSessions {
 
   /** One run with the cache added to `inputs` and updated in place. Disposes `own`. */
   private async execute(
-    { session, hidden }: Built,
+    { session, hidden, attention }: Built,
     inputs: Record<string, Value>,
     own: readonly Value[],
     cache: { readonly keys: readonly Value[]; readonly values: readonly Value[] },
@@ -190,18 +204,25 @@ export class DecoderSessions {
     states.forEach((value, i) => {
       outputs[`hidden.${i}`] = value
     })
+    const weights: Value<'f32'>[] = []
     for (let layer = 0; layer < this.config.layers; layer++) {
       // The same memory is bound as past and as present.
       inputs[`past_key.${layer}`] = outputs[`key.${layer}`] = keys[layer] as Value
       inputs[`past_value.${layer}`] = outputs[`value.${layer}`] = values[layer] as Value
+      if (!attention) continue
+      const [tokens = 0, capacity = 0] = inputs.visible?.shape ?? []
+      const value = Value.zeros('f32', [1, ...(attention === 'heads' ? [this.config.heads] : []), tokens, capacity])
+      weights.push(value)
+      outputs[`attention.${layer}`] = value
     }
     try {
       await this.store.open(session)
       await session.run({ inputs, outputs }, (inputs.embeddings?.shape[1] ?? 0) >= RELEASE_ARENA_TOKENS)
     } finally {
-      for (const value of [...own, logits, ...states]) value.dispose()
+      for (const value of [...own, logits, ...states, ...weights]) value.dispose()
     }
-    return { logits: logits.data, hidden: states.map((v) => v.data) }
+    const total = (inputs.total_length as Value<'i32'>).data[0] as number
+    return { logits: logits.data, hidden: states.map((v) => v.data), attention: weights.map((v) => filledColumns(v, total)) }
   }
 
   /** Compiles the graphs that requests use, so that the first request does not pay for it. */
@@ -212,14 +233,15 @@ export class DecoderSessions {
 
   private session(kind: GraphKind): Built {
     const hidden = kind.hidden === 'last' ? ['last'] : kind.hidden ? ['hidden'] : []
-    const key = ['decode', ...(kind.image ? ['image'] : []), ...hidden, ...(kind.branches ? ['branches'] : [])].join('-')
+    const parts = (['image', 'branches', 'attention'] as const).filter((name) => kind[name])
+    const key = ['decode', ...parts, ...hidden, ...(kind.attention ? [kind.attention] : [])].join('-')
     const known = this.built.get(key)
     if (known) return known
     const g = new Graph(key)
     const states = this.build(g, kind)
     if (kind.hidden) states.forEach((t, i) => void g.output(`hidden.${i}`, t))
     const session = new Session(g, this.store.valuesFor(g), this.options, this.pool)
-    const built = { session, hidden: kind.hidden ? states.length : 0 }
+    const built = { session, hidden: kind.hidden ? states.length : 0, attention: kind.attention }
     this.built.set(key, built)
     return built
   }
@@ -245,6 +267,10 @@ export class DecoderSessions {
           }
         : {}),
     }
+    const looked = kind.attention && {
+      position: g.input('first_position', 'i64', [1]),
+      visible: g.input('visible', 'f32', ['tokens', 'capacity']),
+    }
     const image = kind.image ? ('all' as const) : undefined
     const states: Tensor[] = []
     const wanted = g.input('logit_index', 'i64', ['logit_rows', 2])
@@ -263,6 +289,10 @@ export class DecoderSessions {
         })
         g.output(`key.${layer}`, key)
         g.output(`value.${layer}`, value)
+        if (looked) {
+          const weights = attentionWeights(g, c, qkv, { ...looked, key, cos: shared.cos, sin: shared.sin })
+          g.output(`attention.${layer}`, kind.attention === 'mean' ? mean(g, weights, 1) : weights)
+        }
         return output
       },
       kind.hidden ? { onHidden: (_, state) => states.push(state) } : { keep: { rows: wanted, image } },
@@ -308,6 +338,24 @@ function branchInputs({ shared, position, paths }: BranchStep, total: number): R
     for (const slot of path) bias.data[row * total + slot] = 0
   })
   return { position_ids: positions, bias }
+}
+
+/** What weights of attention depend on: where the first token stands, and which of `capacity` entries each may look at. */
+function attentionInputs(before: number, tokens: number, capacity: number): Record<string, Value> {
+  const position = Value.zeros('i64', [1])
+  position.data[0] = BigInt(before)
+  const visible = Value.zeros('f32', [tokens, capacity])
+  for (let row = 0; row < tokens; row++) visible.data.fill(-1e30, row * capacity + before + row + 1, (row + 1) * capacity)
+  return { first_position: position, visible }
+}
+
+/** The first columns of [..., rows, capacity]. */
+function filledColumns({ data, shape }: Value<'f32'>, columns: number): Float32Array {
+  const capacity = shape.at(-1) ?? 0
+  const rows = data.length / capacity
+  const out = new Float32Array(rows * columns)
+  for (let row = 0; row < rows; row++) out.set(data.subarray(row * capacity, row * capacity + columns), row * columns)
+  return out
 }
 
 /** Longest runs of columns that are all image tokens, or all none. */

@@ -17,6 +17,8 @@ const SPACE = '\u2581'
 const MAX_FILE_BYTES = 256 * 1024 * 1024
 const CONTROL_STYLE = /^(\[UNUSED_TOKEN_\d+\]|<\|[^|]*\|>)$/
 
+const utf8 = new TextEncoder()
+
 export interface EncodeOptions {
   /** Reproduce the reference literally: control strings in the text become control ids. Only for trusted text. */
   readonly literalControls?: boolean
@@ -170,6 +172,15 @@ export class Tokenizer {
     return this.pieceAt(id).text
   }
 
+  /** The bytes that an id puts into a text; undefined for special tokens and control pieces. @throws InputError when it is out of range */
+  bytesOf(id: number): Uint8Array | undefined {
+    const piece = this.pieceAt(id)
+    if (this.special[id] || this.controls.get(piece.text) === id) return undefined
+    const surface = this.surface[id] ?? ''
+    if (typeof surface === 'object') return surface
+    return typeof surface === 'number' ? Uint8Array.of(-1 - surface) : utf8.encode(surface)
+  }
+
   /** Ids of `text`, without BOS. Lone surrogates count as U+FFFD. */
   encode(text: string, options: EncodeOptions = {}): number[] {
     return this.encodeRuns(options.literalControls ? this.splitControls(text) : [text])
@@ -242,10 +253,11 @@ export class Tokenizer {
     return (options.cleanUp ?? this.json?.cleanUp ?? true) ? cleanUp(out) : out
   }
 
-  /** A decoder for ids that arrive one by one; its pieces concatenate to `decode` of all ids. */
-  stream(): TextStream {
+  /** A decoder for ids that arrive one by one; its pieces concatenate to `decode` of all ids with the same option. */
+  stream(options: Pick<DecodeOptions, 'cleanUp'> = {}): TextStream {
     const run = new ByteRun()
-    const clean = (this.json?.cleanUp ?? true) ? new CleanUpStream() : { push: (text: string) => text, end: () => '' }
+    const clean =
+      (options.cleanUp ?? this.json?.cleanUp ?? true) ? new CleanUpStream() : { push: (text: string) => text, end: () => '' }
     return {
       push: (id) => {
         this.pieceAt(id)

@@ -5,12 +5,15 @@
 import {
   add,
   allocate,
+  cacheWidth,
   cut,
   type Dim,
+  type Graph,
   join,
   matmul,
   product,
   reshape,
+  resizeHeads,
   rotary,
   softmax,
   split,
@@ -94,6 +97,35 @@ export function sequenceAttention(c: DecoderConfig, tables: SequenceTables): Att
     const heads = join(g, blocks, 2)
     return reshape(g, transpose(g, heads, [0, 2, 1, 3]), [batch, tokens, c.heads * d])
   }
+}
+
+/** What the weights of attention over a KV cache depend on besides queries. */
+export interface CachedKeys {
+  /** [batch, kvHeads, capacity, D], rotated, those of the queries' own positions included. */
+  readonly key: Tensor
+  /** [positions, D/2]. */
+  readonly cos: Tensor
+  readonly sin: Tensor
+  /** i64 [1]: the position of the first query. */
+  readonly position: Tensor
+  /** [tokens, capacity]: 0 where a query may look, else a large negative number. */
+  readonly visible: Tensor
+}
+
+/**
+ * The softmax weights that the fused attention over a cache uses and does not give out, for a look at them: qkv [batch, tokens,
+ * (heads + 2 kvHeads) d] packed as queries | keys | values -> [batch, heads, tokens, capacity], each row with the sum 1.
+ */
+export function attentionWeights(g: Graph, c: DecoderConfig, qkv: Tensor, a: CachedKeys): Tensor {
+  const { heads, kvHeads, headDim: d } = c
+  const wide = cacheWidth(d)
+  const [batch, tokens, capacity] = [qkv.shape[0] as Dim, qkv.shape[1] as Dim, a.key.shape[2] as Dim]
+  const [queries] = split(g, qkv, 2, [heads * d, 2 * kvHeads * d]) as [Tensor, Tensor]
+  const q = transpose(g, reshape(g, resizeHeads(g, queries, d, wide), [batch, tokens, heads, wide]), [0, 2, 1, 3])
+  const turned = rotary(g, q, a.position, a.cos, a.sin)
+  const grouped = reshape(g, turned, [batch, kvHeads, product(heads / kvHeads, tokens), wide])
+  const scores = matmul(g, grouped, a.key, { transB: true, alpha: 1 / Math.sqrt(d) })
+  return softmax(g, add(g, reshape(g, scores, [batch, heads, tokens, capacity]), a.visible))
 }
 
 /** The same attention as the fused kernel expects it: rows of a grouped wqkv reordered as queries | keys | values. */

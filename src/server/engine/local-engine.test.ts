@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { smallConfig, writeRandomModel } from '../../../tests/support/random-model.js'
 import { answered, LONG, never, pictured, question, read } from '../../../tests/support/supervised.js'
 import { chat } from '../../chat/chat.js'
+import { InputError } from '../../common/errors.js'
 import { packagedModel, packageRoot } from '../../common/package-root.js'
 import { liveHandles } from '../../engine/index.js'
 import { tileLayout } from '../../image/tiles.js'
@@ -104,7 +105,7 @@ describe('an answer', () => {
     rmSync(dir, { recursive: true })
   })
 
-  it('is refused for what names a file, for unknown models and ids, and for JSON that nobody enforces', async () => {
+  it('is refused for what names a file, for unknown models and ids', async () => {
     const file = join(packageRoot, 'examples', 'library', 'red-apple.webp')
     const fails = (request: EngineRequest) => expect(read(engine.answer(request, never))).rejects
     for (const image of [file, { file }, new URL(`file://${file}`), `file://${file}`]) {
@@ -117,10 +118,18 @@ describe('an answer', () => {
     await fails({ ...of('nano'), prompt: { kind: 'chat', messages: [{ role: 'user', content }] } }).toThrow('got an image_url')
     await fails(of('mega')).toThrow('model: got "mega", expected one of nano')
     await fails(question('a', { logitBias: { 999999: 1 } })).toThrow('logit_bias: got the id "999999", expected one below')
-    await fails(question('a', { constraint: { kind: 'json_object' } })).toThrow('response_format')
     await expect(engine.embed('nano', [{ image: file as unknown as Uint8Array }], never)).rejects.toThrow(
       'input 1: expected the bytes',
     )
+  })
+
+  it('is JSON where that is asked for', async () => {
+    const schema = { type: 'object', properties: { n: { enum: [7] } }, required: ['n'], additionalProperties: false }
+    const constraint = { kind: 'json_schema' as const, schema }
+    const { text } = await answered(engine.answer(question('How many?', { constraint, maxNewTokens: 40 }), never))
+    expect(JSON.parse(text)).toEqual({ n: 7 })
+    const wrong = question('a', { constraint: { kind: 'json_schema', schema: { type: 'nothing' } } })
+    await expect(read(engine.answer(wrong, never))).rejects.toThrow(InputError)
   })
 
   it('that is left or aborted at any moment leaves nothing', async () => {
@@ -173,7 +182,9 @@ describe('models', () => {
     expect(() => new LocalEngine({ models: [join(top, 'none')] })).toThrow(/none/)
     expect(() => new LocalEngine({ models: [] })).toThrow('at least one model directory')
     expect(() => new LocalEngine({ models: [packagedModel, packagedModel] })).toThrow('both called "nano"; rename one')
-    expect(() => new LocalEngine({ ...settings, modelMemory: bytes - 1 })).toThrow('needs 0.0')
+    expect(() => new LocalEngine({ ...settings, modelMemory: bytes - 1 })).toThrow(
+      /nano: needs \d+ MiB, the memory for models is \d+ MiB; allow more/,
+    )
     expect(() => new LocalEngine({ ...settings, context: 1e9 })).toThrow('context: got 1000000000')
   })
 

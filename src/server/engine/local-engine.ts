@@ -165,16 +165,21 @@ function begin(model: XComposer, request: EngineRequest, more: Pick<ChatOptions,
   return chat(model, prompt.messages.map(withBytes), { ...options, ...tiles, ...more, cacheScope, literalText: true })
 }
 
-/** @throws InputError for what this model cannot do */
-function chatOptions(model: XComposer, { constraint, ...options }: EngineOptions): EngineOptions {
-  if (constraint) throw new InputError('response_format: this engine enforces no JSON; ask for it in words and leave this out')
+/** The options of chat. @throws InputError for ids that this model does not have */
+function chatOptions(model: XComposer, { constraint, ...options }: EngineOptions): Omit<EngineOptions, 'constraint'> & Formatted {
   const { vocabularySize } = model.config.decoder
   const unknown = Object.keys(options.logitBias ?? {}).find((id) => !(Number(id) < vocabularySize))
   if (unknown !== undefined)
     throw new InputError(
       `logit_bias: got the id "${unknown}", expected one below ${vocabularySize}, the vocabulary of ${model.name}`,
     )
-  return options
+  return { ...options, ...(constraint ? { format: answerFormat(constraint) } : {}) }
+}
+
+type Formatted = Pick<ChatOptions, 'format'>
+
+function answerFormat(constraint: NonNullable<EngineOptions['constraint']>): NonNullable<ChatOptions['format']> {
+  return constraint.kind === 'json_object' ? { type: 'json' } : { type: 'json_schema', schema: constraint.schema }
 }
 
 /** A message whose images are bytes: a request must not name files of this machine. */

@@ -53,6 +53,7 @@ interface Held {
 }
 
 const SHARE_OF_MEMORY = 0.8
+const MIB = 2 ** 20
 
 /** Loads and unloads. */
 export class ModelShelf {
@@ -78,8 +79,8 @@ export class ModelShelf {
       const other = this.offers.get(id)
       if (other) throw new InputError(`models: ${other.dir} and ${dir} are both called "${id}"; rename one directory`)
       if (offer.bytes > this.budget) {
-        const [needs, allowed] = [offer.bytes, this.budget].map(gib)
-        throw new InputError(`${dir}: needs ${needs} GiB, the memory for models is ${allowed} GiB; allow more or quantize it`)
+        const [needs, allowed] = [Math.ceil(offer.bytes / MIB), Math.floor(this.budget / MIB)]
+        throw new InputError(`${dir}: needs ${needs} MiB, the memory for models is ${allowed} MiB; allow more or quantize it`)
       }
       this.offers.set(id, offer)
     }
@@ -200,8 +201,6 @@ function offered(dir: string, context: number | undefined): Offer {
     },
   }
 }
-
-const gib = (bytes: number): string => (bytes / 2 ** 30).toFixed(2)
 
 /** `work`, or the signal's reason if that comes first; the work then goes on for others. */
 async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
