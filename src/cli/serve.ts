@@ -1,7 +1,7 @@
 /** `xcomposer serve`: the HTTP server as a process. */
 import { packagedModel } from '../common/package-root.js'
 import { isLoopback } from '../server/access.js'
-import { type App, createApp, DEFAULT_QUEUE, DEFAULT_SLOTS } from '../server/app.js'
+import { createApp, DEFAULT_QUEUE, DEFAULT_SLOTS } from '../server/app.js'
 import { Supervisor } from '../server/engine/supervisor.js'
 import { listen } from '../server/listen.js'
 import { jsonLog } from '../server/log.js'
@@ -11,7 +11,6 @@ import { packageVersion } from './package.js'
 
 /** Longest answers take minutes; whoever stops a server does not wait longer. */
 const GRACE_MS = 120_000
-const MIB = 2 ** 20
 
 export const serveCommand: Command = {
   name: 'serve',
@@ -26,14 +25,12 @@ export const serveCommand: Command = {
     slots: { type: 'string' },
     queue: { type: 'string' },
     'model-memory': { type: 'string' },
-    'prefix-cache': { type: 'string' },
-    'image-cache': { type: 'string' },
+    'no-cache': { type: 'boolean' },
     'allow-image-host': { type: 'string', multiple: true },
     'allow-host': { type: 'string', multiple: true },
     'cors-origin': { type: 'string', multiple: true },
     web: { type: 'boolean' },
     'no-web': { type: 'boolean' },
-    conversations: { type: 'string' },
   },
   help: `Usage: xcomposer serve [options]
 
@@ -50,14 +47,11 @@ ${modelHelp.replace('(default: the packaged nano)', '(default: the packaged nano
       --queue N              requests that wait beyond them; more are refused (default ${DEFAULT_QUEUE})
       --model-memory MIB     what all loaded models together may take; the least used one makes room for another
                              (default: four fifths of the machine's memory)
-      --prefix-cache MIB     memory for prompts that come again; 0: none (default: one longest prompt, at least 256)
-      --image-cache MIB      memory for images that come again; 0: none (default 256)
+      --no-cache             keep nothing between requests: no beginnings of prompts, no image features
       --allow-image-host H   a host that images may be fetched from; may be given several times (default: none)
       --allow-host NAME      a name that a server on this machine is reached by, behind a proxy; may be given several times
       --cors-origin ORIGIN   pages of this origin may use the server; may be given several times
       --web, --no-web        serve the web app at / (default), or do not
-      --conversations FILE   where the web app keeps conversations (default: conversations.db in the user's data folder, or in
-                             XCOMPOSER_DATA)
 
 Example:
   xcomposer serve --port 8080
@@ -68,13 +62,11 @@ Example:
     const port = args.wholeNumber('port', 0, 65_535) ?? 8080
     const context = args.wholeNumber('context', 2, 1_000_000)
     const slots = args.wholeNumber('slots', 1, 1024) ?? DEFAULT_SLOTS
-    const [prefixCache, imageCache] = [args.number('prefix-cache', 0, 1e6), args.number('image-cache', 0, 1e6)]
     const queue = args.wholeNumber('queue', 0, 100_000) ?? DEFAULT_QUEUE
     const memory = args.wholeNumber('model-memory', 1, 2 ** 40)
     const environmentKey = process.env.XCOMPOSER_API_KEY
     const apiKeys = [...args.texts('api-key'), ...(environmentKey ? [environmentKey] : [])]
     const log = jsonLog(io.err)
-    const conversations = args.text('conversations')
     const named = args.texts('model')
     const threads = args.wholeNumber('threads', 1, 1024)
     const provider = args.oneOf('provider', providers)
@@ -84,14 +76,12 @@ Example:
       ...(provider === undefined ? {} : { provider }),
       ...(context === undefined ? {} : { context }),
       ...(memory === undefined ? {} : { modelMemory: memory * 2 ** 20 }),
-      ...(prefixCache === undefined ? {} : { prefixCacheBytes: prefixCache * MIB }),
-      ...(imageCache === undefined ? {} : { imageCacheBytes: imageCache * MIB }),
+      ...(args.flag('no-cache') ? { prefixCacheBytes: 0, imageCacheBytes: 0 } : {}),
       slots,
       onNotice: (line) => log('info', line),
     })
-    let app: App | undefined
     try {
-      app = createApp(engine, {
+      const app = createApp(engine, {
         host,
         apiKeys,
         slots,
@@ -101,7 +91,6 @@ Example:
         corsOrigins: args.texts('cors-origin'),
         version: packageVersion(),
         log,
-        ...(args.flag('no-web') ? {} : { web: { ...(conversations === undefined ? {} : { conversations }) } }),
       })
       const listening = await listen(app, { host, port })
       if (!isLoopback(host) && apiKeys.length === 0)
@@ -113,7 +102,6 @@ Example:
       await listening.drain(GRACE_MS)
       return 0
     } finally {
-      app?.close()
       await engine.close()
       log('info', 'ended')
     }

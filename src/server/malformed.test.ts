@@ -171,7 +171,7 @@ function malformedBody(random: Random): { path: string; body: string } {
   if (kind < 0.85) return { path, body: text.slice(0, cut) }
   if (kind < 0.95)
     return { path, body: text.slice(0, cut) + oneOf(random, ['"', '{', ']', ',', '\\u', '\x01', '1e999', '𝄞']) + text.slice(cut) }
-  const depth = random.below(5000)
+  const depth = random.below(1000)
   return { path, body: `${'{"messages":['.repeat(depth)}${text}` }
 }
 
@@ -199,7 +199,7 @@ it('malformed requests are refused one by one, and leave nothing', async () => {
   expect(counts.get(400)).toBeGreaterThan(IN_PROCESS / 2)
   expect(counts.get(200)).toBeGreaterThan(IN_PROCESS / 50)
   expect([server.app.active, server.app.server.admission.running, server.app.server.admission.waiting]).toEqual([0, 0, 0])
-})
+}, 300_000)
 
 it('malformed bytes are answered or cut off, and everybody else is served on', async () => {
   const random = seeded(16)
