@@ -103,7 +103,9 @@ describe.skipIf(process.platform === 'win32')('xcomposer serve', () => {
   })
 
   it('answers the examples of the page as they are printed', async () => {
-    const { url } = await serve()
+    const { url } = await serve('--prefix-cache', '0', '--image-cache', '1')
+    const caches = await (await fetch(`${url}/v1/cache`)).json()
+    expect(caches).toMatchObject({ prefix: { max_bytes: 0 }, image: { max_bytes: 2 ** 20 } })
     const blocks = codeBlocks(root, 'docs/serve.md')
     expect(blocks.length).toBeGreaterThanOrEqual(2)
     const folder = join(root, 'out', `serve-${process.pid}`)

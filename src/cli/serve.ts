@@ -11,6 +11,7 @@ import { packageVersion } from './package.js'
 
 /** Longest answers take minutes; whoever stops a server does not wait longer. */
 const GRACE_MS = 120_000
+const MIB = 2 ** 20
 
 export const serveCommand: Command = {
   name: 'serve',
@@ -24,6 +25,8 @@ export const serveCommand: Command = {
     context: { type: 'string' },
     slots: { type: 'string' },
     queue: { type: 'string' },
+    'prefix-cache': { type: 'string' },
+    'image-cache': { type: 'string' },
     'allow-image-host': { type: 'string', multiple: true },
     'allow-host': { type: 'string', multiple: true },
     'cors-origin': { type: 'string', multiple: true },
@@ -44,6 +47,8 @@ ${modelHelp.replace('(default: the packaged nano)', '(default: the packaged nano
       --context N            most positions of a prompt with its answer (default: the model's)
       --slots N              requests that run at a time (default ${DEFAULT_SLOTS})
       --queue N              requests that wait beyond them; more are refused (default ${DEFAULT_QUEUE})
+      --prefix-cache MIB     memory for prompts that come again; 0: none (default: one longest prompt, at least 256)
+      --image-cache MIB      memory for images that come again; 0: none (default 256)
       --allow-image-host H   a host that images may be fetched from; may be given several times (default: none)
       --allow-host NAME      a name that a server on this machine is reached by, behind a proxy; may be given several times
       --cors-origin ORIGIN   pages of this origin may use the server; may be given several times
@@ -60,6 +65,7 @@ Example:
     const port = args.wholeNumber('port', 0, 65_535) ?? 8080
     const context = args.wholeNumber('context', 2, 1_000_000)
     const slots = args.wholeNumber('slots', 1, 1024) ?? DEFAULT_SLOTS
+    const [prefixCache, imageCache] = [args.number('prefix-cache', 0, 1e6), args.number('image-cache', 0, 1e6)]
     const queue = args.wholeNumber('queue', 0, 100_000) ?? DEFAULT_QUEUE
     const environmentKey = process.env.XCOMPOSER_API_KEY
     const apiKeys = [...args.texts('api-key'), ...(environmentKey ? [environmentKey] : [])]
@@ -73,6 +79,9 @@ Example:
       ...(threads === undefined ? {} : { threads }),
       ...(provider === undefined ? {} : { provider }),
       ...(context === undefined ? {} : { context }),
+      ...(prefixCache === undefined ? {} : { prefixCacheBytes: prefixCache * MIB }),
+      ...(imageCache === undefined ? {} : { imageCacheBytes: imageCache * MIB }),
+      slots,
       onNotice: (line) => log('info', line),
     })
     let app: App | undefined

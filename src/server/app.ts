@@ -33,7 +33,7 @@ export interface AppOptions {
   readonly corsOrigins?: readonly string[]
   /** One of them is needed for everything under /v1; none: everybody may ask. */
   readonly apiKeys?: readonly string[]
-  /** Requests that run at a time; default 4. */
+  /** Requests that run at a time; default 8. */
   readonly slots?: number
   /** Requests that wait beyond them; default 64. */
   readonly queue?: number
@@ -69,7 +69,7 @@ export interface App {
   close(): void
 }
 
-export const DEFAULT_SLOTS = 4
+export const DEFAULT_SLOTS = 8
 export const DEFAULT_QUEUE = 64
 
 /** Who may see what without a key. */

@@ -29,7 +29,9 @@ const validators = descriptions()
 /** Errors of all descriptions. */
 const errors = (schema: string, value: unknown) => validators.flatMap(([, validate]) => validate(schema, value))
 
+// Without what caches remember, counts are the same whoever asked before.
 async function answer(path: string, body: object): Promise<Record<string, unknown>> {
+  await engine.clearCaches()
   const response = await server.post(path, body)
   const value = (await response.json()) as Record<string, unknown>
   expect([response.status, value]).toEqual([200, expect.anything()])
@@ -37,6 +39,7 @@ async function answer(path: string, body: object): Promise<Record<string, unknow
 }
 
 async function stream(path: string, body: object) {
+  await engine.clearCaches()
   const response = await server.post(path, { ...body, stream: true })
   expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/)
   return readEvents(response)

@@ -29,10 +29,14 @@ const banana = image(`data:image/webp;base64,${base64}`)
 interface Answer {
   readonly error?: { readonly message: string; readonly param: string; readonly code: string }
   readonly choices: { readonly message: { readonly content: string } }[]
-  readonly usage: { readonly prompt_tokens: number; readonly prompt_tokens_details: { readonly image_tokens: number } }
+  readonly usage: {
+    readonly prompt_tokens: number
+    readonly prompt_tokens_details: { readonly image_tokens: number; readonly cached_tokens: number }
+  }
 }
 
 async function ask(messages: unknown, more: object = {}): Promise<Answer & { status: number }> {
+  await engine.clearCaches()
   const response = await server.post('/v1/chat/completions', { messages, max_tokens: 3, ...more })
   return { status: response.status, ...((await response.json()) as Answer) }
 }
@@ -208,12 +212,42 @@ describe('a prompt', () => {
   })
 })
 
+describe('the caches', () => {
+  it('answer a follow-up question from what was there before, to the same key alone', async () => {
+    const keyed = await startServer(engine, { apiKeys: ['one', 'two'] })
+    try {
+      await engine.clearCaches()
+      const first = [{ role: 'user', content: [banana, text('What is this?')] }]
+      const follow = [...first, { role: 'assistant', content: 'A banana.' }, { role: 'user', content: 'Which colour?' }]
+      const cached = async (key: string, messages: unknown) => {
+        const headers = { authorization: `Bearer ${key}` }
+        const response = await keyed.post('/v1/chat/completions', { messages, max_tokens: 3 }, { headers })
+        const { choices, usage } = (await response.json()) as Answer
+        return { said: choices, tokens: usage.prompt_tokens_details.cached_tokens }
+      }
+      expect((await cached('one', first)).tokens).toBe(0)
+      const [warm, cold] = [await cached('one', follow), await cached('two', follow)]
+      expect(warm.tokens).toBeGreaterThan(64)
+      expect(cold.tokens).toBe(0)
+      expect(warm.said).toEqual(cold.said)
+      const statistics = (await (await keyed.get('/v1/cache', { headers: { authorization: 'Bearer one' } })).json()) as {
+        prefix: { hits: number }
+      }
+      expect(statistics.prefix.hits).toBeGreaterThan(0)
+    } finally {
+      await keyed.close()
+    }
+  })
+})
+
 describe("Anthropic's form", () => {
   it('answers about an image, and streams the same', async () => {
     const content = [{ type: 'image', source: { type: 'base64', media_type: 'image/webp', data: base64 } }, text('What is this?')]
     const body = { model: 'nano', max_tokens: 5, system: [text('Be short.')], messages: [{ role: 'user', content }] }
+    await engine.clearCaches()
     const whole = (await (await server.post('/v1/messages', body)).json()) as { content: { text: string }[]; usage: object }
     expect(whole).toMatchObject({ type: 'message', role: 'assistant', stop_reason: expect.any(String) })
+    await engine.clearCaches()
     const lines = (await (await server.post('/v1/messages', { ...body, stream: true })).text()).split('\n')
     const events = lines.filter((line) => line.startsWith('data: ')).map((line) => JSON.parse(line.slice(6)))
     expect(events.map(({ type }) => type).filter((type) => type !== 'content_block_delta')).toEqual([
