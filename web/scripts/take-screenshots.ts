@@ -52,9 +52,13 @@ export async function takeScreenshots(): Promise<void> {
   try {
     for (const [name, reach] of Object.entries(pages)) {
       for (const theme of themes) {
+        const file = join(out, `web-${name}-${theme}.webp`)
         const desk = await shot(browser, server.port, theme, DESK, reach)
         const phone = await shot(browser, server.port, theme, PHONE, reach)
-        const file = join(out, `web-${name}-${theme}.webp`)
+        if (!desk || !phone) {
+          process.stdout.write(`${file} is left out: this server has nothing to show there\n`)
+          continue
+        }
         await sideBySide(desk, phone, ground[theme], file)
         process.stdout.write(`${file}\n`)
       }
@@ -72,7 +76,7 @@ async function shot(
   colorScheme: 'light' | 'dark',
   viewport: typeof DESK,
   reach: (page: Page) => Promise<void>,
-): Promise<Buffer> {
+): Promise<Buffer | undefined> {
   const isPhone = viewport === PHONE
   const context = await browser.newContext({ locale: 'en-US', colorScheme, viewport, isMobile: isPhone, hasTouch: isPhone })
   context.setDefaultTimeout(PATIENCE_MS)
@@ -91,7 +95,8 @@ async function shot(
         .map(({ finished }) => finished),
     )
   })
-  const bytes = await page.screenshot({ caret: 'hide' })
+  const isEmpty = (await page.locator('.empty').count()) > 0
+  const bytes = isEmpty ? undefined : await page.screenshot({ caret: 'hide' })
   await context.close()
   return bytes
 }

@@ -217,6 +217,7 @@ describe.skipIf(chromiumPath === undefined)('the web app in Chromium', { timeout
     const open = gate.target
     try {
       gate.target = guarded.port
+      expect((await fetch(`${gate.url}/app/conversations`)).status).toBe(401)
       await page.reload()
       await page.getByRole('textbox', { name: 'Key' }).fill('a-key-of-the-test')
       await page.getByRole('button', { name: 'Continue' }).click()
