@@ -11,6 +11,7 @@ import { chatCompletions } from './api/chat-completions.js'
 import { completions } from './api/completions.js'
 import { embeddings } from './api/embeddings.js'
 import { health, metricsText, readiness } from './api/health.js'
+import { inside } from './api/inside.js'
 import { anthropicError, messages } from './api/messages.js'
 import { listModels, oneModel } from './api/models.js'
 import { responses } from './api/responses.js'
@@ -108,6 +109,7 @@ export function createApp(engine: Engine, options: AppOptions = {}): App {
   app.post('/v1/completions', endpoint(completions))
   app.post('/v1/embeddings', endpoint(embeddings))
   app.post('/v1/messages', endpoint(messages))
+  app.post('/v1/inside', endpoint(inside))
   app.get('/v1/cache', endpoint(cacheStatistics))
   app.delete('/v1/cache', endpoint(clearCaches))
 

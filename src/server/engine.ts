@@ -2,6 +2,7 @@
  * What the HTTP API asks of the engine, and what it answers: plain data that can be sent to another process. The engine is a worker
  * process behind a supervisor (`supervisor.ts`); the API knows this interface alone, and so do its tests.
  */
+import type { Inside } from '../chat/look-inside.js'
 import type { ChatMessage } from '../chat/messages.js'
 import type { ChosenLogprob } from '../generate/logprobs.js'
 
@@ -83,6 +84,18 @@ export type EngineEvent =
 /** A text or an image to embed. */
 export type EmbeddingInput = { readonly text: string } | { readonly image: Uint8Array } | { readonly ids: readonly number[] }
 
+/** A look inside an answer. */
+export interface InsideRequest {
+  readonly model: string
+  readonly messages: readonly ChatMessage[]
+  /** The answer to look into; absent: the model's own. */
+  readonly answer?: string
+  readonly maxNewTokens?: number
+  /** Tokens beside each of the answer, 0 to 20. */
+  readonly alternatives?: number
+  readonly cacheScope: string
+}
+
 export interface Embedding {
   /** Of length 1. */
   readonly vector: Float32Array
@@ -118,6 +131,8 @@ export interface Engine {
    */
   answer(request: EngineRequest, signal: AbortSignal): AsyncIterable<EngineEvent>
   embed(model: string, inputs: readonly EmbeddingInput[], signal: AbortSignal): Promise<readonly Embedding[]>
+  /** @throws InputError for bad input, and for an answer too long to look into */
+  inside(request: InsideRequest, signal: AbortSignal): Promise<Inside>
   cacheStatistics(): Promise<CacheStatistics>
   clearCaches(): Promise<void>
   /** Lets answers in flight end, then frees everything. */

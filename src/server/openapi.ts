@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { chatCompletionRequest } from './api/chat-completions.js'
 import { completionRequest } from './api/completions.js'
 import { embeddingRequest } from './api/embeddings.js'
+import { insideRequest } from './api/inside.js'
 import { messagesRequest } from './api/messages.js'
 import { responseRequest } from './api/responses.js'
 
@@ -11,6 +12,7 @@ const posts: Readonly<Record<string, { readonly summary: string; readonly reques
   '/v1/responses': { summary: 'Answers a dialogue; nothing is kept.', request: responseRequest, streams: true },
   '/v1/completions': { summary: 'Continues texts as they stand.', request: completionRequest, streams: true },
   '/v1/embeddings': { summary: 'Texts and images as vectors.', request: embeddingRequest, streams: false },
+  '/v1/inside': { summary: 'How an answer came about.', request: insideRequest, streams: false },
   '/v1/messages': { summary: "Answers a dialogue in Anthropic's form.", request: messagesRequest, streams: true },
 }
 const gets: Readonly<Record<string, string>> = {

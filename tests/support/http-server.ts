@@ -125,6 +125,10 @@ export class FakeEngine implements Engine {
     }
   }
 
+  async inside(): Promise<never> {
+    throw new Error('a look inside needs a model')
+  }
+
   async embed(_model: string, inputs: readonly unknown[]) {
     return inputs.map(() => ({ vector: Float32Array.of(1, 0, 0, 0), tokens: 3 }))
   }

@@ -32,7 +32,7 @@ const call = z.object({
   type: z.literal('function').nullish(),
   function: z.object({ name: z.string(), arguments: z.string() }),
 })
-const message = z.discriminatedUnion(
+export const message = z.discriminatedUnion(
   'role',
   [
     z.object({ role: z.enum(['system', 'developer']), content: texts }),
@@ -101,7 +101,8 @@ async function planOf(c: RequestContext, server: ServerContext, asked: ChatCompl
   return { model, prompts: [{ kind: 'chat', messages }], n: asked.n ?? 1, options, tools }
 }
 
-function turnOf(one: z.infer<typeof message>, i: number): Turn {
+/** A message as a turn of the dialogue. */
+export function turnOf(one: z.infer<typeof message>, i: number): Turn {
   const param = `messages.${i}`
   switch (one.role) {
     case 'system':

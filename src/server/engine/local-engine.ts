@@ -6,6 +6,7 @@ import { cacheStatistics, clearCaches } from '../../chat/caches.js'
 import { type ChatMessage, type ChatOptions, type ChatResult, chat } from '../../chat/chat.js'
 import { complete } from '../../chat/complete.js'
 import { embed } from '../../chat/embed.js'
+import { type Inside, lookInside } from '../../chat/look-inside.js'
 import { AbortedError, DisposedError, InputError } from '../../common/errors.js'
 import { liveHandles } from '../../engine/index.js'
 import type { ChosenLogprob } from '../../generate/logprobs.js'
@@ -19,6 +20,7 @@ import type {
   EngineModel,
   EngineOptions,
   EngineRequest,
+  InsideRequest,
 } from '../engine.js'
 import { type ModelSettings, ModelShelf, type ShelfEvents } from './model-shelf.js'
 
@@ -102,17 +104,28 @@ export class LocalEngine implements Engine {
     return undefined
   }
 
-  async embed(id: string, inputs: readonly EmbeddingInput[], signal: AbortSignal): Promise<Embedding[]> {
+  embed(id: string, inputs: readonly EmbeddingInput[], signal: AbortSignal): Promise<Embedding[]> {
+    return this.with(id, signal, async (model) => {
+      const found: Embedding[] = []
+      for (const [i, input] of inputs.entries()) {
+        const named = 'image' in input ? { image: onlyBytes(input.image, `input ${i + 1}`), name: `input ${i + 1}` } : input
+        found.push(await embed(model, named, { signal }))
+      }
+      return found
+    })
+  }
+
+  inside({ model: id, messages, ...options }: InsideRequest, signal: AbortSignal): Promise<Inside> {
+    return this.with(id, signal, (model) => lookInside(model, messages.map(withBytes), { ...options, literalText: true, signal }))
+  }
+
+  /** Does something with a model that stays loaded meanwhile. */
+  private async with<T>(id: string, signal: AbortSignal, work: (model: XComposer) => Promise<T>): Promise<T> {
     const leave = this.enter()
     try {
       const { model, release } = await this.shelf.acquire(id, signal)
       try {
-        const found: Embedding[] = []
-        for (const [i, input] of inputs.entries()) {
-          const named = 'image' in input ? { image: onlyBytes(input.image, `input ${i + 1}`), name: `input ${i + 1}` } : input
-          found.push(await embed(model, named, { signal }))
-        }
-        return found
+        return await work(model)
       } finally {
         release()
       }

@@ -2,8 +2,18 @@
  * What the supervisor and its worker say to each other, over the channel of child_process with structured clones: bytes travel as bytes. An
  * answer is sent as its reader takes it: the worker has credit for a few events of each, and gets more when some were read.
  */
+
+import type { Inside } from '../../chat/look-inside.js'
 import { type ErrorCode, InputError, XComposerError } from '../../common/errors.js'
-import type { CacheStatistics, Embedding, EmbeddingInput, EngineEvent, EngineModel, EngineRequest } from '../engine.js'
+import type {
+  CacheStatistics,
+  Embedding,
+  EmbeddingInput,
+  EngineEvent,
+  EngineModel,
+  EngineRequest,
+  InsideRequest,
+} from '../engine.js'
 import type { EngineCounters } from './local-engine.js'
 import type { ModelSettings } from './model-shelf.js'
 
@@ -13,6 +23,7 @@ export const CREDIT = 32
 /** A question with one answer. */
 export type Call =
   | { readonly kind: 'embed'; readonly model: string; readonly inputs: readonly EmbeddingInput[] }
+  | { readonly kind: 'inside'; readonly request: InsideRequest }
   | { readonly kind: 'statistics' }
   | { readonly kind: 'clear' }
   | { readonly kind: 'counters' }
@@ -20,6 +31,7 @@ export type Call =
 /** What each kind of call gives. */
 export interface CallValues {
   readonly embed: readonly Embedding[]
+  readonly inside: Inside
   readonly statistics: CacheStatistics
   readonly clear: undefined
   readonly counters: WorkerCounters

@@ -2,6 +2,7 @@
  * The engine in a worker process, and what happens when that dies: what has streamed nothing is asked once more of the next worker, the rest
  * fails with an EngineLostError, and the next worker starts at once, later with growing pauses. This process does nothing native.
  */
+import type { Inside } from '../../chat/look-inside.js'
 import { DisposedError, XComposerError } from '../../common/errors.js'
 import {
   type CacheStatistics,
@@ -12,6 +13,7 @@ import {
   EngineLostError,
   type EngineModel,
   type EngineRequest,
+  type InsideRequest,
 } from '../engine.js'
 import type { ModelSettings } from './model-shelf.js'
 import { type Call, type CallValues, type FromWorker, unpackError, type Work, type WorkerCounters } from './protocol.js'
@@ -117,6 +119,10 @@ export class Supervisor implements Engine {
 
   embed(model: string, inputs: readonly EmbeddingInput[], signal: AbortSignal): Promise<readonly Embedding[]> {
     return this.call({ kind: 'embed', model, inputs }, signal)
+  }
+
+  inside(request: InsideRequest, signal: AbortSignal): Promise<Inside> {
+    return this.call({ kind: 'inside', request }, signal)
   }
 
   cacheStatistics(): Promise<CacheStatistics> {

@@ -65,6 +65,7 @@ async function pass(id: number, events: AsyncIterable<EngineEvent>, one: Open): 
 
 async function called(running: LocalEngine, call: Call, signal: AbortSignal): Promise<CallValues[Call['kind']]> {
   if (call.kind === 'embed') return running.embed(call.model, call.inputs, signal)
+  if (call.kind === 'inside') return running.inside(call.request, signal)
   if (call.kind === 'statistics') return running.cacheStatistics()
   if (call.kind === 'clear') return running.clearCaches() as Promise<undefined>
   const unread = [...open.values()].reduce((n, { credit }) => n + CREDIT - credit, 0)

@@ -1,13 +1,15 @@
 /** Look inside an answer: where the model looked for each token, how sure it was, and what PLoRA adds. */
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import type { ImageView } from '../../../src/chat/image-views'
+import type { Inside } from '../../../src/chat/look-inside'
 import { RefusedError } from '../lib/api'
 import { brightness, meanOf, mostAttended } from '../lib/attention'
 import { percent } from '../lib/format'
 import { t } from '../lib/words'
 import { branch, current, type Message } from '../state/conversations'
 import { imageUrl } from '../state/images'
-import { type ImageView, type Inside, insideOf } from '../state/inside'
+import { insideOf } from '../state/inside'
 import { go, route } from '../state/route'
 import { Icon } from './icons'
 

@@ -1,0 +1,44 @@
+/**
+ * `POST /v1/inside`: how an answer came about: how sure the model was of each token, where it looked in the images, layer by layer, and what it
+ * says with the adapter of image tokens (PLoRA) off. Not among OpenAI's addresses; messages are as in chat completions.
+ */
+import { z } from 'zod'
+import { chosenModel, type RequestContext, type ServerContext } from '../context.js'
+import { chatMessages } from '../dialogue.js'
+import { toApiError, unavailable } from '../errors.js'
+import { jsonBody } from '../respond.js'
+import { message, turnOf } from './chat-completions.js'
+import * as fields from './fields.js'
+
+export const insideRequest = z.object({
+  model: fields.model,
+  messages: z.array(message).min(1),
+  answer: z.string().nullish().describe("The answer to look into; without it the model's own."),
+  max_tokens: fields.tokenLimit,
+  alternatives: z.int().min(0).max(20).nullish().describe('Other tokens beside each of the answer; default 5.'),
+})
+
+export async function inside(c: RequestContext, server: ServerContext): Promise<Response> {
+  const { engine, admission } = server
+  const asked = await jsonBody(c, server, insideRequest)
+  const model = chosenModel(engine, asked.model)
+  const { signal } = c.get('abort')
+  const messages = await chatMessages(asked.messages.map(turnOf), [], 'messages', model, server, signal)
+  if (!engine.ready) throw unavailable('the engine is starting; ask again', 2)
+  const place = await admission.enter(c.get('client'), signal)
+  try {
+    const request = {
+      model: model.id,
+      messages,
+      ...(asked.answer == null ? {} : { answer: asked.answer }),
+      ...(asked.max_tokens == null ? {} : { maxNewTokens: asked.max_tokens }),
+      ...(asked.alternatives == null ? {} : { alternatives: asked.alternatives }),
+      cacheScope: c.get('cacheScope'),
+    }
+    return c.json({ object: 'inside', model: model.id, ...(await engine.inside(request, signal)) })
+  } catch (error) {
+    throw toApiError(error, 'messages')
+  } finally {
+    place.leave()
+  }
+}
