@@ -1,7 +1,7 @@
 /** `xcomposer serve`: the HTTP server as a process. */
 import { packagedModel } from '../common/package-root.js'
 import { isLoopback } from '../server/access.js'
-import { createApp, DEFAULT_QUEUE, DEFAULT_SLOTS } from '../server/app.js'
+import { type App, createApp, DEFAULT_QUEUE, DEFAULT_SLOTS } from '../server/app.js'
 import { Supervisor } from '../server/engine/supervisor.js'
 import { listen } from '../server/listen.js'
 import { jsonLog } from '../server/log.js'
@@ -31,6 +31,7 @@ export const serveCommand: Command = {
     'cors-origin': { type: 'string', multiple: true },
     web: { type: 'boolean' },
     'no-web': { type: 'boolean' },
+    conversations: { type: 'string' },
   },
   help: `Usage: xcomposer serve [options]
 
@@ -52,6 +53,8 @@ ${modelHelp.replace('(default: the packaged nano)', '(default: the packaged nano
       --allow-host NAME      a name that a server on this machine is reached by, behind a proxy; may be given several times
       --cors-origin ORIGIN   pages of this origin may use the server; may be given several times
       --web, --no-web        serve the web app at / (default), or do not
+      --conversations FILE   where the web app keeps conversations (default: conversations.db in the user's data folder, or in
+                             XCOMPOSER_DATA)
 
 Example:
   xcomposer serve --port 8080
@@ -67,6 +70,7 @@ Example:
     const environmentKey = process.env.XCOMPOSER_API_KEY
     const apiKeys = [...args.texts('api-key'), ...(environmentKey ? [environmentKey] : [])]
     const log = jsonLog(io.err)
+    const conversations = args.text('conversations')
     const named = args.texts('model')
     const threads = args.wholeNumber('threads', 1, 1024)
     const provider = args.oneOf('provider', providers)
@@ -80,8 +84,9 @@ Example:
       slots,
       onNotice: (line) => log('info', line),
     })
+    let app: App | undefined
     try {
-      const app = createApp(engine, {
+      app = createApp(engine, {
         host,
         apiKeys,
         slots,
@@ -91,6 +96,7 @@ Example:
         corsOrigins: args.texts('cors-origin'),
         version: packageVersion(),
         log,
+        ...(args.flag('no-web') ? {} : { web: { ...(conversations === undefined ? {} : { conversations }) } }),
       })
       const listening = await listen(app, { host, port })
       if (!isLoopback(host) && apiKeys.length === 0)
@@ -102,6 +108,7 @@ Example:
       await listening.drain(GRACE_MS)
       return 0
     } finally {
+      app?.close()
       await engine.close()
       log('info', 'ended')
     }
