@@ -72,8 +72,8 @@ export async function demo(io: Io, out = join(packageRoot, 'out', 'demo')): Prom
     ]
     const imageSize = model.config.vision?.imageSize ?? 0
     writeArticle(index, await demoPage({ model: model.name, imageSize, articles, answers, commands, facts }))
+    say('to chat about pictures of your own in the browser: npx xcomposer serve, then open http://127.0.0.1:8080')
     say(`done; open ${pathToFileURL(index).href}`)
-    say('to ask about pictures of your own in the browser: npx xcomposer serve, then http://127.0.0.1:8080')
     return 0
   } finally {
     await model.dispose()
