@@ -134,6 +134,32 @@ describe.skipIf(chromiumPath === undefined)('the web app in Chromium', { timeout
     expect(await answered()).toBe(first)
   })
 
+  it('shows where the model looked for each token, how sure it was, and what it says without PLoRA', async () => {
+    await askExample()
+    const answer = await answered()
+    await page.getByRole('button', { name: 'Look inside' }).click()
+    await page.locator('.token').first().waitFor()
+    const tokens = await page.locator('.token > span:first-child').allTextContents()
+    expect(tokens.join('')).toBe(answer.replaceAll(' ', ''))
+    const heat = () => page.locator('.heat canvas').evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL())
+    const chosen = () => page.locator('.bars .is-chosen .bar-name').textContent()
+    const [all, first] = [await heat(), await chosen()]
+    expect(first).toContain(tokens[0])
+    // Layers by the slider, tokens by the arrows.
+    await page.locator('#layer').focus()
+    await page.keyboard.press('ArrowRight')
+    await page.locator('output[for=layer]', { hasText: '1 of 6' }).waitFor()
+    expect(await heat()).not.toBe(all)
+    await page.locator('.token').first().focus()
+    await page.keyboard.press('ArrowRight')
+    await page.locator('.token[aria-checked=true]', { hasText: tokens[1] ?? '' }).waitFor()
+    expect(await chosen()).toContain(tokens[1])
+    const sides = await page.locator('.side p').allTextContents()
+    expect(sides[0]).toBe(answer)
+    expect(sides).toHaveLength(2)
+    expect(await page.locator('.compare tbody tr').count()).toBe(tokens.length)
+  })
+
   it('stops an answer, keeps what was written, and goes on from there', async () => {
     gate.hold(1)
     await askExample()
@@ -340,7 +366,7 @@ describe.skipIf(chromiumPath === undefined)('the web app in Chromium', { timeout
     expect(await violations()).toEqual([])
     await page.keyboard.press('Escape')
     await page.getByRole('button', { name: 'Look inside' }).click()
-    await page.locator('.token, .empty').first().waitFor()
+    await page.locator('.token').first().waitFor()
     expect(await violations()).toEqual([])
     await page.goto(`${gate.url}/#/inside`)
     expect(await violations()).toEqual([])
@@ -354,7 +380,7 @@ describe.skipIf(chromiumPath === undefined)('the web app in Chromium', { timeout
     const width = () => page.evaluate(() => document.documentElement.scrollWidth)
     expect(await width()).toBe(390)
     await page.getByRole('button', { name: 'Look inside' }).click()
-    await page.locator('.token, .empty').first().waitFor()
+    await page.locator('.token').first().waitFor()
     expect(await width()).toBe(390)
   })
 
