@@ -1,24 +1,13 @@
 /** Every response and stream event is what OpenAI's published description says, over a real socket and the packaged model. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readEvents, startServer, type TestServer } from '../../tests/support/http-server.js'
+import { describe, expect, it } from 'vitest'
+import { readEvents } from '../../tests/support/http-server.js'
+import { nanoServer } from '../../tests/support/nano-server.js'
 import { descriptions } from '../../tests/support/openai-schemas.js'
-import { packagedModel, packageRoot } from '../common/package-root.js'
-import { liveHandles } from '../engine/index.js'
-import { LocalEngine } from './engine/local-engine.js'
+import { packageRoot } from '../common/package-root.js'
 
-let server: TestServer
-let engine: LocalEngine
-beforeAll(async () => {
-  engine = new LocalEngine({ models: [packagedModel], threads: 1 })
-  server = await startServer(engine)
-})
-afterAll(async () => {
-  await server.close()
-  await engine.close()
-  expect(liveHandles().total).toBe(0)
-})
+const nano = nanoServer()
 
 const picture = readFileSync(join(packageRoot, 'examples', 'library', 'banana.webp')).toString('base64')
 const image = { type: 'image_url', image_url: { url: `data:image/webp;base64,${picture}` } }
@@ -31,16 +20,16 @@ const errors = (schema: string, value: unknown) => validators.flatMap(([, valida
 
 // Without what caches remember, counts are the same whoever asked before.
 async function answer(path: string, body: object): Promise<Record<string, unknown>> {
-  await engine.clearCaches()
-  const response = await server.post(path, body)
+  await nano.engine.clearCaches()
+  const response = await nano.server.post(path, body)
   const value = (await response.json()) as Record<string, unknown>
   expect([response.status, value]).toEqual([200, expect.anything()])
   return value
 }
 
 async function stream(path: string, body: object) {
-  await engine.clearCaches()
-  const response = await server.post(path, { ...body, stream: true })
+  await nano.engine.clearCaches()
+  const response = await nano.server.post(path, { ...body, stream: true })
   expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/)
   return readEvents(response)
 }
@@ -181,10 +170,10 @@ describe('/v1/embeddings', () => {
 
 describe('/v1/models', () => {
   it('says what a model can do', async () => {
-    const list = (await (await server.get('/v1/models')).json()) as { data: object[] }
+    const list = (await (await nano.server.get('/v1/models')).json()) as { data: object[] }
     expect(errors('ListModelsResponse', list)).toEqual([])
     expect(list.data[0]).toMatchObject({ id: 'nano', capabilities: { vision: true } })
-    const one = await (await server.get('/v1/models/nano')).json()
+    const one = await (await nano.server.get('/v1/models/nano')).json()
     expect(errors('Model', one)).toEqual([])
     expect(one).toEqual(list.data[0])
   })
@@ -214,7 +203,7 @@ describe('errors', () => {
     ['/v1/embeddings', { input: [[99_999_999]] }, 400, 'input'],
     ['/v1/chat/completions', { model: 'gpt-4o', messages: question }, 404, 'model'],
   ])('of %s name the field (%#)', async (path, body, status, param) => {
-    const response = await server.post(path, body)
+    const response = await nano.server.post(path, body)
     const value = (await response.json()) as { error: object }
     expect([response.status, value.error]).toEqual([status, expect.objectContaining({ param })])
     expect(errors('ErrorResponse', value)).toEqual([])

@@ -2,23 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startServer, type TestServer } from '../../tests/support/http-server.js'
-import { packagedModel, packageRoot } from '../common/package-root.js'
-import { liveHandles } from '../engine/index.js'
-import { LocalEngine } from './engine/local-engine.js'
+import { describe, expect, it } from 'vitest'
+import { startServer } from '../../tests/support/http-server.js'
+import { nanoServer } from '../../tests/support/nano-server.js'
+import { packageRoot } from '../common/package-root.js'
 
-let server: TestServer
-let engine: LocalEngine
-beforeAll(async () => {
-  engine = new LocalEngine({ models: [packagedModel], threads: 1 })
-  server = await startServer(engine)
-})
-afterAll(async () => {
-  await server.close()
-  await engine.close()
-  expect(liveHandles().total).toBe(0)
-})
+const nano = nanoServer()
 
 const file = join(packageRoot, 'examples', 'library', 'banana.webp')
 const base64 = readFileSync(file).toString('base64')
@@ -36,8 +25,8 @@ interface Answer {
 }
 
 async function ask(messages: unknown, more: object = {}): Promise<Answer & { status: number }> {
-  await engine.clearCaches()
-  const response = await server.post('/v1/chat/completions', { messages, max_tokens: 3, ...more })
+  await nano.engine.clearCaches()
+  const response = await nano.server.post('/v1/chat/completions', { messages, max_tokens: 3, ...more })
   return { status: response.status, ...((await response.json()) as Answer) }
 }
 const about = (...content: unknown[]) => ask([{ role: 'user', content }])
@@ -214,9 +203,9 @@ describe('a prompt', () => {
 
 describe('the caches', () => {
   it('answer a follow-up question from what was there before, to the same key alone', async () => {
-    const keyed = await startServer(engine, { apiKeys: ['one', 'two'] })
+    const keyed = await startServer(nano.engine, { apiKeys: ['one', 'two'] })
     try {
-      await engine.clearCaches()
+      await nano.engine.clearCaches()
       const first = [{ role: 'user', content: [banana, text('What is this?')] }]
       const follow = [...first, { role: 'assistant', content: 'A banana.' }, { role: 'user', content: 'Which colour?' }]
       const cached = async (key: string, messages: unknown) => {
@@ -244,11 +233,11 @@ describe("Anthropic's form", () => {
   it('answers about an image, and streams the same', async () => {
     const content = [{ type: 'image', source: { type: 'base64', media_type: 'image/webp', data: base64 } }, text('What is this?')]
     const body = { model: 'nano', max_tokens: 5, system: [text('Be short.')], messages: [{ role: 'user', content }] }
-    await engine.clearCaches()
-    const whole = (await (await server.post('/v1/messages', body)).json()) as { content: { text: string }[]; usage: object }
+    await nano.engine.clearCaches()
+    const whole = (await (await nano.server.post('/v1/messages', body)).json()) as { content: { text: string }[]; usage: object }
     expect(whole).toMatchObject({ type: 'message', role: 'assistant', stop_reason: expect.any(String) })
-    await engine.clearCaches()
-    const lines = (await (await server.post('/v1/messages', { ...body, stream: true })).text()).split('\n')
+    await nano.engine.clearCaches()
+    const lines = (await (await nano.server.post('/v1/messages', { ...body, stream: true })).text()).split('\n')
     const events = lines.filter((line) => line.startsWith('data: ')).map((line) => JSON.parse(line.slice(6)))
     expect(events.map(({ type }) => type).filter((type) => type !== 'content_block_delta')).toEqual([
       'message_start',
@@ -262,7 +251,7 @@ describe("Anthropic's form", () => {
   })
 
   it('has its own errors', async () => {
-    const response = await server.post('/v1/messages', { max_tokens: 1, messages: [{ role: 'system', content: 'x' }] })
+    const response = await nano.server.post('/v1/messages', { max_tokens: 1, messages: [{ role: 'system', content: 'x' }] })
     expect([response.status, await response.json()]).toEqual([
       400,
       { type: 'error', error: { type: 'invalid_request_error', message: expect.stringContaining('messages.0.role') } },

@@ -2,23 +2,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { CHAT, startServer, type TestServer } from '../../tests/support/http-server.js'
+import { describe, expect, it } from 'vitest'
+import { CHAT } from '../../tests/support/http-server.js'
+import { nanoServer } from '../../tests/support/nano-server.js'
 import { lookInside } from '../chat/look-inside.js'
 import { packagedModel, packageRoot } from '../common/package-root.js'
 import { XComposer } from '../inference/xcomposer.js'
-import { LocalEngine } from './engine/local-engine.js'
 
-let server: TestServer
-let engine: LocalEngine
-beforeAll(async () => {
-  engine = new LocalEngine({ models: [packagedModel], threads: 1 })
-  server = await startServer(engine)
-})
-afterAll(async () => {
-  await server.close()
-  await engine.close()
-})
+const nano = nanoServer()
 
 const bytes = readFileSync(join(packageRoot, 'examples', 'library', 'red-apple.webp'))
 const image_url = { url: `data:image/webp;base64,${bytes.toString('base64')}` }
@@ -44,7 +35,7 @@ const schema = {
 const isValid = new Ajv2020().compile(schema)
 
 async function json(path: string, body: object): Promise<Record<string, unknown>> {
-  const response = await server.post(path, body)
+  const response = await nano.server.post(path, body)
   return (await response.json()) as Record<string, unknown>
 }
 
@@ -61,7 +52,7 @@ describe('an answer in a format', () => {
 
   it('that cannot be kept is refused with its field', async () => {
     const format = { type: 'json_schema', json_schema: { name: 'x', schema: { type: 'object', not: {} } } }
-    const response = await server.post(CHAT, { messages: pictured, response_format: format })
+    const response = await nano.server.post(CHAT, { messages: pictured, response_format: format })
     expect(response.status).toBe(400)
     expect(await response.json()).toMatchObject({
       error: { type: 'invalid_request_error', message: expect.stringMatching(/not/) },
@@ -113,7 +104,7 @@ describe('a look inside', () => {
   })
 
   it('of an answer that is too long is refused', async () => {
-    const response = await server.post('/v1/inside', { messages: pictured, answer: 'apple '.repeat(5000) })
+    const response = await nano.server.post('/v1/inside', { messages: pictured, answer: 'apple '.repeat(5000) })
     expect(response.status).toBe(400)
   })
 })
