@@ -2,7 +2,7 @@
  * The demo's page: a summary, a card for every question, both articles. One file without scripts; images are packed into it, and a
  * content policy forbids whatever escaping might miss. It asks no model.
  */
-import { createHash } from 'node:crypto'
+import { closedPageHead } from '../common/closed-page.js'
 import { escapeHtml } from '../common/escape-html.js'
 import type { Article, ArticleImage } from '../compose/compose.js'
 import { pageImage } from '../compose/page-image.js'
@@ -37,17 +37,7 @@ export async function demoPage({ model, imageSize, articles, answers, commands, 
   for (const [i, answer] of answers.entries()) cards.push(await questionCard(answer, `q${i + 1}`, imageSize))
   const written: string[] = []
   for (const article of articles) written.push(await articlePart(article))
-  const hash = createHash('sha256').update(demoStyle).digest('base64')
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>XComposer demo: what ${name} sees</title>
-<style>${demoStyle}</style>
-</head>
+  return `${closedPageHead({ lang: 'en', title: `XComposer demo: what ${model} sees`, style: demoStyle })}
 <body>
 <header>
 <p class="kicker">XComposer demo</p>

@@ -2,8 +2,8 @@
  * Step 8, the page: an article as one self-contained HTML file without scripts. Everything that comes from the model, the
  * library or the caller is escaped; a content policy forbids whatever escaping might miss. Asks no model.
  */
-import { createHash } from 'node:crypto'
 import { writeAll, writeFileAtomically } from '../common/atomic.js'
+import { closedPageHead } from '../common/closed-page.js'
 import { InputError } from '../common/errors.js'
 import { escapeHtml } from '../common/escape-html.js'
 import type { Article, ArticleImage } from './compose.js'
@@ -60,18 +60,7 @@ export async function renderHtml(article: Article, { model }: HtmlOptions): Prom
     else body.push(figure(image, shown, say.credit))
   }
   const title = escapeHtml(article.title)
-  const styleHash = createHash('sha256').update(pageStyle).digest('base64')
-  return `<!doctype html>
-<html lang="${say.lang}">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="${escapeHtml(model)}">
-<title>${title}</title>
-<style>${pageStyle}</style>
-</head>
+  return `${closedPageHead({ lang: say.lang, title: article.title, style: pageStyle, generator: model })}
 <body>
 <header>
 <p class="kicker">${say.kicker}</p>

@@ -3,7 +3,8 @@ import type { z } from 'zod'
 import type { ChoiceEvent } from './answers.js'
 import { checked, parseJson } from './body.js'
 import { type RequestContext, type ServerContext, sockets } from './context.js'
-import { ApiError, type PromptField, toApiError } from './errors.js'
+import type { Engine } from './engine.js'
+import { ApiError, type PromptField, toApiError, unavailable } from './errors.js'
 import { event, eventStream } from './event-stream.js'
 
 /** The body of a request as the schema reads it. @throws ApiError */
@@ -18,6 +19,25 @@ export async function jsonBody<T>(c: RequestContext, { bodies }: ServerContext, 
   // Held until the request is over: what was parsed is as large.
   c.get('atEnd').push(release)
   return checked(schema, parseJson(bytes))
+}
+
+/** Asks the engine for something that is no stream, when it is the client's turn. @throws ApiError, of `field` where the input is at fault */
+export async function inTurn<T>(
+  c: RequestContext,
+  { engine, admission }: ServerContext,
+  field: PromptField,
+  work: (engine: Engine, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (!engine.ready) throw unavailable('the engine is starting; ask again', 2)
+  const { signal } = c.get('abort')
+  const place = await admission.enter(c.get('client'), signal)
+  try {
+    return await work(engine, signal)
+  } catch (error) {
+    throw toApiError(error, field)
+  } finally {
+    place.leave()
+  }
 }
 
 /** All of an answer as one object. @throws ApiError */

@@ -3,9 +3,9 @@ import { z } from 'zod'
 import { chosenModel, type RequestContext, type ServerContext } from '../context.js'
 import { checkedText } from '../dialogue.js'
 import type { EmbeddingInput, EngineModel } from '../engine.js'
-import { fieldError, toApiError, unavailable } from '../errors.js'
+import { fieldError } from '../errors.js'
 import { imageBytes } from '../images.js'
-import { jsonBody } from '../respond.js'
+import { inTurn, jsonBody } from '../respond.js'
 import * as fields from './fields.js'
 
 const MAX_INPUTS = 256
@@ -30,31 +30,21 @@ export const embeddingRequest = z.object({
 })
 
 export async function embeddings(c: RequestContext, server: ServerContext): Promise<Response> {
-  const { engine, admission } = server
   const asked = await jsonBody(c, server, embeddingRequest)
-  const model = chosenModel(engine, asked.model)
+  const model = chosenModel(server.engine, asked.model)
   if (asked.dimensions != null && asked.dimensions !== model.hiddenSize)
     throw fieldError('dimensions', `embeddings of ${model.id} have ${model.hiddenSize} dimensions, got ${asked.dimensions}`)
   const inputs = await read(c, server, model, asked.input)
-  if (!engine.ready) throw unavailable('the engine is starting; ask again', 2)
-  const { signal } = c.get('abort')
-  const place = await admission.enter(c.get('client'), signal)
-  try {
-    const found = await engine.embed(model.id, inputs, signal)
-    const tokens = found.reduce((sum, one) => sum + one.tokens, 0)
-    c.get('logged').prompt_tokens = tokens
-    const encode = asked.encoding_format === 'base64' ? base64 : (vector: Float32Array) => [...vector]
-    return c.json({
-      object: 'list',
-      model: model.id,
-      data: found.map(({ vector }, index) => ({ object: 'embedding', index, embedding: encode(vector) })),
-      usage: { prompt_tokens: tokens, total_tokens: tokens },
-    })
-  } catch (error) {
-    throw toApiError(error, 'input')
-  } finally {
-    place.leave()
-  }
+  const found = await inTurn(c, server, 'input', (engine, signal) => engine.embed(model.id, inputs, signal))
+  const tokens = found.reduce((sum, one) => sum + one.tokens, 0)
+  c.get('logged').prompt_tokens = tokens
+  const encode = asked.encoding_format === 'base64' ? base64 : (vector: Float32Array) => [...vector]
+  return c.json({
+    object: 'list',
+    model: model.id,
+    data: found.map(({ vector }, index) => ({ object: 'embedding', index, embedding: encode(vector) })),
+    usage: { prompt_tokens: tokens, total_tokens: tokens },
+  })
 }
 
 /** Little-endian f32, as OpenAI's clients read it. */

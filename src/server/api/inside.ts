@@ -5,8 +5,7 @@
 import { z } from 'zod'
 import { chosenModel, type RequestContext, type ServerContext } from '../context.js'
 import { chatMessages } from '../dialogue.js'
-import { toApiError, unavailable } from '../errors.js'
-import { jsonBody } from '../respond.js'
+import { inTurn, jsonBody } from '../respond.js'
 import { message, turnOf } from './chat-completions.js'
 import * as fields from './fields.js'
 
@@ -19,26 +18,17 @@ export const insideRequest = z.object({
 })
 
 export async function inside(c: RequestContext, server: ServerContext): Promise<Response> {
-  const { engine, admission } = server
   const asked = await jsonBody(c, server, insideRequest)
-  const model = chosenModel(engine, asked.model)
-  const { signal } = c.get('abort')
-  const messages = await chatMessages(asked.messages.map(turnOf), [], 'messages', model, server, signal)
-  if (!engine.ready) throw unavailable('the engine is starting; ask again', 2)
-  const place = await admission.enter(c.get('client'), signal)
-  try {
-    const request = {
-      model: model.id,
-      messages,
-      ...(asked.answer == null ? {} : { answer: asked.answer }),
-      ...(asked.max_tokens == null ? {} : { maxNewTokens: asked.max_tokens }),
-      ...(asked.alternatives == null ? {} : { alternatives: asked.alternatives }),
-      cacheScope: c.get('cacheScope'),
-    }
-    return c.json({ object: 'inside', model: model.id, ...(await engine.inside(request, signal)) })
-  } catch (error) {
-    throw toApiError(error, 'messages')
-  } finally {
-    place.leave()
+  const model = chosenModel(server.engine, asked.model)
+  const messages = await chatMessages(asked.messages.map(turnOf), [], 'messages', model, server, c.get('abort').signal)
+  const request = {
+    model: model.id,
+    messages,
+    ...(asked.answer == null ? {} : { answer: asked.answer }),
+    ...(asked.max_tokens == null ? {} : { maxNewTokens: asked.max_tokens }),
+    ...(asked.alternatives == null ? {} : { alternatives: asked.alternatives }),
+    cacheScope: c.get('cacheScope'),
   }
+  const found = await inTurn(c, server, 'messages', (engine, signal) => engine.inside(request, signal))
+  return c.json({ object: 'inside', model: model.id, ...found })
 }

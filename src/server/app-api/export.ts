@@ -2,7 +2,7 @@
  * The shown branch of a conversation as a file that needs nothing else: a page with its images inside, or Markdown (in a ZIP archive with
  * its images where there are any).
  */
-import { createHash } from 'node:crypto'
+import { closedPageHead } from '../../common/closed-page.js'
 import { escapeHtml } from '../../common/escape-html.js'
 import { branchTo } from './branch.js'
 import { exportStyle } from './export-style.js'
@@ -95,18 +95,8 @@ function page(
   say: Words,
   readImage: (id: string) => ImageFile | undefined,
 ): string {
-  const styleHash = createHash('sha256').update(exportStyle).digest('base64')
   const date = new Intl.DateTimeFormat(say.lang, { dateStyle: 'long', timeZone: 'UTC' }).format(created)
-  return `<!doctype html>
-<html lang="${say.lang}">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${escapeHtml(title)}</title>
-<style>${exportStyle}</style>
-</head>
+  return `${closedPageHead({ lang: say.lang, title, style: exportStyle })}
 <body>
 <header>
 <h1>${escapeHtml(title)}</h1>

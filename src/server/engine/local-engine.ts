@@ -22,7 +22,7 @@ import type {
   EngineRequest,
   InsideRequest,
 } from '../engine.js'
-import { type ModelSettings, ModelShelf, type ShelfEvents } from './model-shelf.js'
+import { type Lease, type ModelSettings, ModelShelf, type ShelfEvents } from './model-shelf.js'
 
 /** What a process holds, for tests that count what comes back. */
 export interface EngineCounters {
@@ -78,28 +78,23 @@ export class LocalEngine implements Engine {
   }
 
   private async *steps(request: EngineRequest, signal: AbortSignal): AsyncGenerator<EngineEvent, undefined, void> {
-    const leave = this.enter()
+    const { model, release } = await this.lease(request.model, signal)
     try {
-      const { model, release } = await this.shelf.acquire(request.model, signal)
-      try {
-        const logprobs: ChosenLogprob[] = []
-        const wanted = request.options.logprobs !== undefined
-        const answer = begin(model, request, { signal, ...(wanted ? { onToken: (_, one) => one && logprobs.push(one) } : {}) })
-        const piece = (text: string): EngineEvent => ({
-          type: 'piece',
-          text,
-          ...(wanted ? { logprobs: logprobs.splice(0) } : {}),
-        })
-        for await (const text of answer) yield piece(text)
-        const result = await answer.result
-        // Tokens that became no text: half a character, or the beginning of a stop string.
-        if (logprobs.length > 0) yield piece('')
-        yield ended(result)
-      } finally {
-        release()
-      }
+      const logprobs: ChosenLogprob[] = []
+      const wanted = request.options.logprobs !== undefined
+      const answer = begin(model, request, { signal, ...(wanted ? { onToken: (_, one) => one && logprobs.push(one) } : {}) })
+      const piece = (text: string): EngineEvent => ({
+        type: 'piece',
+        text,
+        ...(wanted ? { logprobs: logprobs.splice(0) } : {}),
+      })
+      for await (const text of answer) yield piece(text)
+      const result = await answer.result
+      // Tokens that became no text: half a character, or the beginning of a stop string.
+      if (logprobs.length > 0) yield piece('')
+      yield ended(result)
     } finally {
-      leave()
+      release()
     }
     return undefined
   }
@@ -121,16 +116,27 @@ export class LocalEngine implements Engine {
 
   /** Does something with a model that stays loaded meanwhile. */
   private async with<T>(id: string, signal: AbortSignal, work: (model: XComposer) => Promise<T>): Promise<T> {
+    const { model, release } = await this.lease(id, signal)
+    try {
+      return await work(model)
+    } finally {
+      release()
+    }
+  }
+
+  /** A model that stays loaded for a request until it is released, once. */
+  private async lease(id: string, signal: AbortSignal): Promise<Lease> {
     const leave = this.enter()
     try {
       const { model, release } = await this.shelf.acquire(id, signal)
-      try {
-        return await work(model)
-      } finally {
+      const end = (): void => {
         release()
+        leave()
       }
-    } finally {
+      return { model, release: end }
+    } catch (error) {
       leave()
+      throw error
     }
   }
 
