@@ -103,7 +103,8 @@ const numbers = fc
 const values = fc
   .array(fc.jsonValue({ maxDepth: 2 }), { minLength: 1, maxLength: 4 })
   .map((all) => ({ enum: [...new Set(all.map((value) => JSON.stringify(value)))].map((text): unknown => JSON.parse(text)) }))
-const name = fc.oneof(fc.constantFrom('a', 'ab', 'name', 'größe', '中文', 'a"b', 'x y', '__proto__'), fc.string({ maxLength: 5 }))
+// Without `__proto__`, which Ajv passes over wherever a schema names it; a test of its own judges that.
+const name = fc.oneof(fc.constantFrom('a', 'ab', 'name', 'größe', '中文', 'a"b', 'x y'), fc.string({ maxLength: 5 }))
 
 const schemas = fc.letrec((tie) => ({
   any: fc.oneof(
@@ -171,6 +172,14 @@ describe('an answer in a format', () => {
       { numRuns: 60 },
     )
     expect(ended).toBeGreaterThan(45)
+  })
+
+  it('has a property called __proto__ where its schema does, as JSON.parse reads it', () => {
+    const inner: unknown = JSON.parse('{"__proto__": {"enum": [7]}}')
+    const value = { type: 'object', properties: inner, required: ['__proto__'], additionalProperties: false }
+    const { text, ended } = write(schema(value), 1)
+    expect(ended).toBe(true)
+    expect(Object.entries(JSON.parse(text) as object)).toEqual([['__proto__', 7]])
   })
 
   it('is a JSON object where only JSON is asked for', () => {
